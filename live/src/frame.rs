@@ -3,6 +3,8 @@
 //! Each shows the thing as it is at the moment of sending, not as it was at the position: so a text that was edited,
 //! deleted, purged or erased since is not shown, and a client that keeps what the last frame of a thing showed has it right.
 
+#![expect(unused_qualifications, reason = "the macros of serde repeat the paths of our attributes")]
+
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};

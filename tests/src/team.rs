@@ -52,8 +52,8 @@ impl Team {
         team
     }
 
-    /// Makes a user a guest who is in #general: they join as a member, and become a guest then. No message of the channel
-    /// mentions anybody, unlike with [`Team::add_to_general`].
+    /// Makes a user a guest who is in #general: they join as a member, and become a guest then. No message of the
+    /// channel mentions anybody, unlike with [`Team::add_to_general`].
     ///
     /// # Panics
     /// Panics if the server refuses.

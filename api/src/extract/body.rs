@@ -112,7 +112,7 @@ fn refusal<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Problem {
     let mut found = shape.mistakes(&input);
     if !found.iter().any(|mistake| shape.is_of_the_form(mistake)) {
         // The schema is less strict than the type, for example about a property that is sent twice.
-        return found.into_iter().fold(first, Problem::also);
+        return first.with(found);
     }
     // A mistake of the whole body has no field.
     if found.iter().all(|mistake| mistake.field.is_empty()) {

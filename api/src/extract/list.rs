@@ -1,9 +1,5 @@
-//! A list in a query string: its items are separated by commas.
+//! A list in a query string, with a limit.
 
-use std::borrow::Cow;
-use std::str::FromStr;
-
-use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use crate::problem::Problem;
@@ -26,10 +22,8 @@ impl<T> List<T> {
     }
 }
 
-impl<'de, T: FromStr> Deserialize<'de> for List<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        let item = |item: &str| item.parse().map_err(|_| D::Error::custom(format!("{item:?} is not an item of this list")));
-        text.split(',').map(item).collect::<Result<_, _>>().map(Self)
+        Vec::deserialize(deserializer).map(Self)
     }
 }

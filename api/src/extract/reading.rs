@@ -1,6 +1,6 @@
-//! A query: the caller, and the position that the read model must have reached. It is the position of the caller's own last
-//! write, on whichever node it was made, so people read their own writes. A client may ask for a later position, or for no
-//! wait at all.
+//! A query: the caller, and the position that the read model must have reached. It is the position of the caller's own
+//! last write, on whichever node it was made, so people read their own writes. A client may ask for a later position,
+//! or for no wait at all.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -33,8 +33,8 @@ const PAGE_ROWS: u16 = 50;
 /// The most rows of a page.
 pub const PAGE_ROWS_MAX: u16 = 100;
 
-/// A request for a query, by a signed-in user who is not suspended. The read model has everything that the user wrote, and
-/// has reached the requested position.
+/// A request for a query, by a signed-in user who is not suspended. The read model has everything that the user wrote,
+/// and has reached the requested position.
 pub struct Reading {
     /// The caller.
     pub actor: UserId,
@@ -56,14 +56,14 @@ impl Reading {
         self.caller.context()
     }
 
-    /// The position that the answer must include, if the client asked for one. A search index makes new documents visible at
-    /// intervals, so to wait there for every write of the caller would make searches slow.
+    /// The position that the answer must include, if the client asked for one. A search index makes new documents
+    /// visible at intervals, so to wait there for every write of the caller would make searches slow.
     pub fn requested_position(&self) -> Option<i64> {
         self.requested.filter(|position| *position > 0)
     }
 
-    /// Returns a row that the log has, according to the write side. If the read model lacks it, this waits until the read
-    /// model is where the log was when the request arrived.
+    /// Returns a row that the log has, according to the write side. If the read model lacks it, this waits until the
+    /// read model is where the log was when the request arrived.
     ///
     /// # Errors
     /// The read model is too far behind, or cannot be read.
@@ -105,8 +105,9 @@ impl FromRequest for Reading {
     }
 }
 
-/// The same for a query that waits only for the position that the client asked for: one about the projections themselves, so
-/// that operators see a projection that is behind, and a search, whose index shows new documents a moment later anyway.
+/// The same for a query that waits only for the position that the client asked for: one about the projections
+/// themselves, so that operators see a projection that is behind, and a search, whose index shows new documents a
+/// moment later anyway.
 pub struct ReadingNow(pub Reading);
 
 impl FromRequest for ReadingNow {
@@ -143,8 +144,8 @@ impl Reading {
         if position < min_position {
             reject_unless_in_the_log(&access, min_position)?;
             let reached = progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await;
-            // The access is read again, so that a removal during the wait takes effect. A suspended user is refused even
-            // if the wait failed.
+            // The access is read again, so that a removal during the wait takes effect. A suspended user is refused
+            // even if the wait failed.
             access = commands.read_access(actor).await?;
             position = reached?;
         }
@@ -153,8 +154,8 @@ impl Reading {
     }
 }
 
-/// Waits until the read model has everything that the log has now. A command that needs the read model's help calls it, so
-/// that the help is not outdated.
+/// Waits until the read model has everything that the log has now. A command that needs the read model's help calls it,
+/// so that the help is not outdated.
 ///
 /// # Errors
 /// The read model is too far behind, or a store failed.

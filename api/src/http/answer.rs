@@ -30,7 +30,8 @@ impl Done {
     }
 }
 
-/// The command is done, but the read model is more than two seconds behind, so the answer has no row. A query waits for it.
+/// The command is done, but the read model is more than two seconds behind, so the answer has no row. A query waits for
+/// it.
 #[derive(IntoResponses)]
 #[response(status = 202)]
 pub struct RowFollows;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::get;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use live::{Changes, ChangesPage, Cursor};
 use projections::{Progress, RELATIONAL, WaitError};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
-use crate::extract::{QueryAnswer, Reading, no_cursor, page_limit};
+use crate::extract::{Query, QueryAnswer, Reading, no_cursor, page_limit};
 use crate::problem::Problem;
 
 /// The longest time that a request waits for the next event, in seconds.
@@ -40,7 +40,7 @@ pub struct ChangesQuery {
 
 impl ChangesQuery {
     fn after(&self) -> Result<Option<Cursor>, Problem> {
-        self.after.as_deref().map(|text| text.parse().map_err(|_| no_cursor("after"))).transpose()
+        self.after.as_deref().map(|text| text.parse::<Cursor>().map_err(|_| no_cursor("after"))).transpose()
     }
 
     fn wait(&self) -> Result<Duration, Problem> {

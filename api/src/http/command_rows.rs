@@ -1,8 +1,8 @@
 //! The rows that commands answer with: what the command made or changed, as queries show it.
 //!
-//! The read model follows the log within milliseconds, so a command waits for its own position and reads the row. By then
-//! the command is done. So nothing here fails a request: if the read model is behind for longer, or cannot be read, the
-//! command is acknowledged without a row (202). A post does not come here: its row is made from its event.
+//! The read model follows the log within milliseconds, so a command waits for its own position and reads the row. By
+//! then the command is done. So nothing here fails a request: if the read model is behind for longer, or cannot be
+//! read, the command is acknowledged without a row (202). A post does not come here: its row is made from its event.
 
 use std::time::Duration;
 
@@ -141,8 +141,8 @@ impl CommandRows {
         self.row(by, async |_| Ok(()), self.read_models.user(by.0)).await.map(Account::from)
     }
 
-    /// Waits for the command's position, and reads the row. A request that is repeated with its key may come long after the
-    /// command. So its caller must still be allowed to see the row.
+    /// Waits for the command's position, and reads the row. A request that is repeated with its key may come long after
+    /// the command. So its caller must still be allowed to see the row.
     async fn row<T>(
         &self,
         By(caller, appended): By<'_>,

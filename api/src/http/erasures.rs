@@ -93,8 +93,8 @@ impl Erasing {
         if wait.is_zero() && !requested.replayed {
             return match self.erasures.carry_out(user_id).await {
                 Ok(erased) => {
-                    // The erasure is the server's command, and not the caller's. So the caller's next query does not wait for
-                    // it. If the read model is behind, the person is erased all the same.
+                    // The erasure is the server's command, and not the caller's. So the caller's next query does not
+                    // wait for it. If the read model is behind, the person is erased all the same.
                     drop(self.progress.wait_for(projections::RELATIONAL, erased.position, command_rows::WAIT_MAX).await);
                     Ok(Done::no_content(erased))
                 }

@@ -35,10 +35,10 @@ pub struct IfNoneMatchHeader {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct QueryHeaders {
-    /// The position that the answer must include: the `Backscroll-Position` of a command or a query. The query waits for it,
-    /// at most 5 seconds. Without this header, the query waits for everything that the caller has written. With 0, it does
-    /// not wait. A search waits only for a position that is named here. A cursor of `GET …/changes` serves too: then a
-    /// position of another log is refused.
+    /// The position that the answer must include: the `Backscroll-Position` of a command or a query. The query waits
+    /// for it, at most 5 seconds. Without this header, the query waits for everything that the caller has written. With
+    /// 0, it does not wait. A search waits only for a position that is named here. A cursor of `GET …/changes` serves
+    /// too: then a position of another log is refused.
     #[param(rename = "Backscroll-Min-Position", minimum = 0, example = 4711)]
     pub min_position: Option<i64>,
 }

@@ -15,7 +15,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use state::credentials::Credentials;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::account::Account;
 use super::answer::{Done, RowFollows};

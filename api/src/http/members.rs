@@ -50,7 +50,7 @@ const IDS_MAX: usize = 100;
 #[into_params(parameter_in = Query)]
 pub struct MembersQuery {
     /// Only these users, on one page. Those who are not members are not listed.
-    #[param(value_type = Option<Vec<Uuid>>, style = Form, explode = false, required = false, max_items = 100)]
+    #[param(value_type = Vec<Uuid>, style = Form, explode = false, required = false, max_items = 100)]
     ids: Option<List<UserId>>,
     /// The `next` cursor of the previous page.
     after: Option<String>,

@@ -98,8 +98,8 @@ parts! {
     }
 }
 
-/// An answer in the thread of the new message. The thread of a deleted message goes on if it has one: the write side does
-/// not know the answers of a message, so it checks this one.
+/// An answer in the thread of the new message. The thread of a deleted message goes on if it has one: the write side
+/// does not know the answers of a message, so it checks this one.
 async fn earlier_answer(read_models: &ReadModels, new: &NewMessage) -> Result<Option<MessageId>, Problem> {
     let Some(root) = new.thread_id else { return Ok(None) };
     let thread = read_models.thread(root, HistoryPage::Latest, 1).await?;
@@ -130,7 +130,7 @@ pub struct HistoryQuery {
     limit: Option<u16>,
     /// The parts that the messages have: `names` of people, `workspace`, or `none`. By default they have all. A message with
     /// a text of 86 bytes has about 600 bytes with all parts, and about 400 with none.
-    #[param(inline, value_type = Option<Vec<MessagePart>>, style = Form, explode = false, required = false)]
+    #[param(inline, value_type = Vec<MessagePart>, style = Form, explode = false, required = false)]
     with: Option<List<MessagePart>>,
 }
 

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use actix_web::get;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use commands::{ReadAccess, Sight};
 use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::permission::{Permission, Role};
 use domain::text::EmojiName;
+use live::Changes;
 use projections::ReadModels;
 use projections::cache::ChannelUnread;
 use projections::relational::channels::ChannelRow;
@@ -30,7 +31,7 @@ use super::presence::Presence;
 use super::schema;
 use super::sight::sight_of;
 use super::with::{MessagePart, Shown};
-use crate::extract::{Cursor, List, QueryAnswer, Reading};
+use crate::extract::{Cursor, List, Query, QueryAnswer, Reading};
 use crate::problem::Problem;
 
 /// The most channels whose messages are in the answer: as many as may be named, and as many of the latest.
@@ -49,7 +50,7 @@ const MESSAGES: u16 = 15;
 pub struct StartParameters {
     /// Channels whose newest messages to answer, such as the one that was open last. Channels that the caller may not read
     /// are left out.
-    #[param(value_type = Option<Vec<Uuid>>, style = Form, explode = false, required = false, max_items = 20)]
+    #[param(value_type = Vec<Uuid>, style = Form, explode = false, required = false, max_items = 20)]
     channels: Option<List<ChannelId>>,
     /// The number of further channels whose newest messages to answer: those of the caller with the latest messages. The
     /// default is 3, or 0 with `channels`.
@@ -60,7 +61,7 @@ pub struct StartParameters {
     messages: Option<u16>,
     /// The parts that the messages have: `names` of people, `workspace`, or `none`. By default they have none: `people` has
     /// the names.
-    #[param(inline, value_type = Option<Vec<MessagePart>>, style = Form, explode = false, required = false)]
+    #[param(inline, value_type = Vec<MessagePart>, style = Form, explode = false, required = false)]
     with: Option<List<MessagePart>>,
     /// The `emojis.version` that the client has. If it is the present one, the answer leaves out the emojis.
     #[param(max_length = 16)]
@@ -247,6 +248,7 @@ pub async fn get_start(
     reading: Reading,
     read_models: Data<ReadModels>,
     presences: Data<Presences>,
+    changes: Data<Changes>,
 ) -> Result<QueryAnswer<Start>, Problem> {
     let (workspace_id, access) = (path.workspace_id, &reading.access);
     let (role, permissions) = access.rights(workspace_id).await?;
@@ -260,7 +262,7 @@ pub async fn get_start(
     let page = |(channel_id, rows)| StartMessages { channel_id, page: MessagePage::cut(rows, HistoryPage::Latest, limit).showing(shown) };
     let start = Start {
         position: rows.position,
-        cursor: cursor_at(rows.position),
+        cursor: changes.cursor(rows.position).to_string(),
         me: OwnRights { user_id: reading.actor, role, permissions },
         channels: with_counts(rows.channels, rows.unread),
         next: rows.last.map(|last| Cursor(last).to_string()),
@@ -269,11 +271,6 @@ pub async fn get_start(
         emojis,
     };
     Ok(Reading::answer_at(rows.position, start))
-}
-
-/// The cursor of the changes after a position.
-fn cursor_at(position: i64) -> String {
-    position.to_string()
 }
 
 /// Removes what the caller may not read, and the people who occur nowhere else. The read model may be behind, so the write

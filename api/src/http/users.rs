@@ -137,7 +137,8 @@ pub async fn register_user(
 }
 
 impl Registering {
-    /// The user as registered. Nobody is signed in here, so a repeated request does not show what the user has changed since.
+    /// The user as registered. Nobody is signed in here, so a repeated request does not show what the user has changed
+    /// since.
     async fn row(&self, user_id: UserId, appended: &Appended, registration: Registration) -> Option<Account> {
         // The server decides who is an operator.
         let is_operator = self.commands.user_state(user_id).await.ok()?.registration.as_ref().is_some_and(|user| user.is_operator);
@@ -146,8 +147,8 @@ impl Registering {
     }
 }
 
-/// The parts of the request that are not secret. The fingerprint of a request is stored, and a fast digest of a password
-/// could be guessed.
+/// The parts of the request that are not secret. The fingerprint of a request is stored, and a fast digest of a
+/// password could be guessed.
 fn open_parts(registration: &Registration) -> Result<Vec<u8>, Problem> {
     serde_json::to_vec(registration).map_err(|error| Problem::internal(&error))
 }

@@ -1,8 +1,6 @@
 //! `with`: the parts that the messages of a list have beside the messages themselves. A client that knows the people and
 //! the workspace leaves both out: the row of a message with a text of 86 bytes then has about 400 bytes instead of 600.
 
-use std::str::FromStr;
-
 use projections::relational::messages::MessageRow;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -21,23 +19,6 @@ pub enum MessagePart {
     None,
 }
 
-/// The text is no part.
-#[derive(Debug)]
-pub struct NoPart;
-
-impl FromStr for MessagePart {
-    type Err = NoPart;
-
-    fn from_str(text: &str) -> Result<Self, NoPart> {
-        match text {
-            "names" => Ok(Self::Names),
-            "workspace" => Ok(Self::Workspace),
-            "none" => Ok(Self::None),
-            _ => Err(NoPart),
-        }
-    }
-}
-
 /// A page of a list of messages.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +30,7 @@ pub struct MessageListQuery {
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<u16>,
     /// The parts that the messages have: `names` of people, `workspace`, or `none`. By default they have all.
-    #[param(inline, value_type = Option<Vec<MessagePart>>, style = Form, explode = false, required = false)]
+    #[param(inline, value_type = Vec<MessagePart>, style = Form, explode = false, required = false)]
     with: Option<List<MessagePart>>,
 }
 

@@ -17,7 +17,7 @@ pub(super) fn forbid_null(document: &mut Value) {
     }
     for item in document["paths"].as_object_mut().into_iter().flatten().flat_map(|(_, item)| item.as_object_mut()) {
         for (_, operation) in item {
-            without_null(&mut operation["responses"]);
+            operation.get_mut("responses").into_iter().for_each(without_null);
         }
     }
 }
@@ -58,9 +58,9 @@ fn without_null(schema: &mut Value) {
                 if let [Value::Object(only)] = &parts[..] {
                     let only = only.clone();
                     members.remove(union);
-                    only.into_iter().for_each(|(name, value)| {
+                    for (name, value) in only {
                         members.entry(name).or_insert(value);
-                    });
+                    }
                 }
             }
         }

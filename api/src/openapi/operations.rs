@@ -30,8 +30,8 @@ pub(super) fn complete(operation: &mut Value, method: &str, path: &str) {
         operation["x-rate-limit-class"] = json!(class.as_str());
     }
     let responses = &mut operation["responses"];
-    // A command that changes something answers 200, and has no address to give, nor has its 202.
-    let is_named = responses["200"].is_null() || !responses["201"].is_null();
+    // A command that changes or ends something has no address to give, whether its row follows or not.
+    let is_named = method != "delete" && (responses["200"].is_null() || !responses["201"].is_null());
     for (status, response) in responses.as_object_mut().into_iter().flatten() {
         add_headers(response, status, &kind, is_named);
         for (media_type, content) in response.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
@@ -91,7 +91,9 @@ fn add_headers(response: &mut Value, status: &str, kind: &Kind, is_named: bool) 
         response["headers"]["RateLimit"] = reference("RateLimit");
         response["headers"]["RateLimit-Policy"] = reference("RateLimitPolicy");
     }
-    if kind.is_command || kind.is_query {
+    // A file is no row of the read model, and has no position.
+    let is_file = response["content"].is_object() && response["content"]["application/json"].is_null();
+    if kind.is_command || (kind.is_query && !is_file) {
         response["headers"][POSITION] = reference("Position");
     }
     if kind.is_command {

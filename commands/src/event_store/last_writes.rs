@@ -2,12 +2,12 @@
 //! user waits for it, so users read their own writes.
 //!
 //! The writer's task reads every event of the log before any reader depends on it. So a process that has caught up with
-//! the log knows the last write of every user, although another process may have made it. Nothing is stored for it, and a
-//! command does no more work.
+//! the log knows the last write of every user, although another process may have made it. Nothing is stored for it, and
+//! a command does no more work.
 //!
-//! Memory is limited. The users that wrote longest ago are forgotten, and the latest of their positions is kept for all of
-//! them (the floor). A user of whom nothing is known wrote at the floor or before: to wait for it is always right, and the
-//! floor lies so far back that nobody really waits. When a process starts, the floor is the end of the log.
+//! Memory is limited. The users that wrote longest ago are forgotten, and the latest of their positions is kept for all
+//! of them (the floor). A user of whom nothing is known wrote at the floor or before: to wait for it is always right,
+//! and the floor lies so far back that nobody really waits. When a process starts, the floor is the end of the log.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -223,8 +223,8 @@ impl EventStore {
         claim::holders(&self.pool, &self.keys, claims).await
     }
 
-    /// The changes after which `holder` holds `new`, and none of `old` that is not in `new`. Claims of others stay: names
-    /// of earlier releases may look alike, and then only one of them holds the claim of the look.
+    /// The changes after which `holder` holds `new`, and none of `old` that is not in `new`. Claims of others stay:
+    /// names of earlier releases may look alike, and then only one of them holds the claim of the look.
     ///
     /// # Errors
     /// The database cannot be reached.

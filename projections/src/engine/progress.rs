@@ -105,7 +105,8 @@ impl Progress {
                 return Err(WaitError::NotReached { projection: projection.into(), asked: position, reached, retry_after });
             }
             let pause = if tracker.notified.load(Ordering::Relaxed) { NOTIFIED_INTERVAL } else { POLL_INTERVAL };
-            // The sender is in the tracker, so the channel stays open. Either the position has changed, or the pause is over.
+            // The sender is in the tracker, so the channel stays open. Either the position has changed, or the pause is
+            // over.
             drop(timeout(pause.min(limit - waited), moves.changed()).await);
         }
     }

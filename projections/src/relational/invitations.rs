@@ -103,8 +103,8 @@ json_row! {
 }
 
 impl InvitationRow {
-    /// The row of an invitation that was just sent, with an event that was recorded at this position and time. Queries return
-    /// the same row as soon as the event is projected.
+    /// The row of an invitation that was just sent, with an event that was recorded at this position and time. Queries
+    /// return the same row as soon as the event is projected.
     #[must_use]
     pub fn just_sent(invitation: NewInvitation, (position, recorded_at): (i64, DateTime<Utc>)) -> Self {
         let at = to_micros(recorded_at);

@@ -242,8 +242,8 @@ json_row! {
 }
 
 impl UserRow {
-    /// The row of a user who has just registered, with an event that was recorded at this position and time. Queries return
-    /// the same row as soon as the event is projected.
+    /// The row of a user who has just registered, with an event that was recorded at this position and time. Queries
+    /// return the same row as soon as the event is projected.
     #[must_use]
     pub fn just_registered(user_id: UserId, (position, recorded_at): (i64, DateTime<Utc>), registration: &Registration) -> Self {
         let at = to_micros(recorded_at);

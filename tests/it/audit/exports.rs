@@ -74,6 +74,15 @@ async fn an_export_withholds_the_same_texts_as_the_audit_and_is_recorded_there()
     team.stranger.get(&team.path("/audit/export")).await.expect_problem(404, "workspace.not_found");
     team.owner.get(&team.path("/audit/export?format=word")).await.expect_problem(400, "request.query_invalid");
     team.owner.get(&team.path("/audit/export?unknown=1")).await.expect_problem(400, "request.query_invalid");
+    let noted = audit(&app, &team, &team.owner, "&type=audit.exported").await;
+    assert_eq!(each(&noted, "command"), ["export audit"; 3]);
+    assert_eq!(noted[2]["payload"]["audit.exported"]["format"], "jsonl");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_has_its_own_media_type_and_takes_neither_a_limit_nor_an_order() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
     // An export has all entries, oldest first. A limit or an order is refused, because it would have no effect.
     for without_effect in ["limit=5", "order=newest"] {
         let path = team.path(&format!("/audit/export?{without_effect}"));
@@ -85,7 +94,4 @@ async fn an_export_withholds_the_same_texts_as_the_audit_and_is_recorded_there()
         let answer = team.owner.get(&team.path(&format!("/audit/export?format={format}"))).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some(media_type)));
     }
-    let noted = audit(&app, &team, &team.owner, "&type=audit.exported").await;
-    assert_eq!(each(&noted, "command"), ["export audit"; 3]);
-    assert_eq!(noted[2]["payload"]["audit.exported"]["format"], "jsonl");
 }

@@ -33,7 +33,6 @@ async fn a_person_who_was_erased_is_marked_and_is_in_no_list_and_cannot_be_writt
     }
     let rows = [
         team.owner.get(&team.path(&format!("/members/{}", gone.id))).await.expect(200),
-        team.owner.get(&format!("/v1/users/{}", gone.id)).await.expect(200),
         team.owner.get(&format!("/v1/messages/{message}")).await.expect(200),
         team.owner.get(&team.general("/messages?limit=100")).await.expect(200)["items"]
             .as_array()
@@ -46,11 +45,14 @@ async fn a_person_who_was_erased_is_marked_and_is_in_no_list_and_cannot_be_writt
         assert_eq!((&row["username"], &row["display_name"], row["user_id"].is_string()), (&Value::Null, &Value::Null, true), "{row}");
         assert!(!row.to_string().contains(&gone.username), "{row}");
     }
+    // They share no workspace with anybody any more.
+    team.owner.get(&format!("/v1/users/{}", gone.id)).await.expect_problem(404, "user.not_found");
     assert_eq!(team.owner.get("/v1/users/me").await.expect(200)["is_erased"], false);
 
-    let dm = |with: &[uuid::Uuid]| team.guest.post(&team.path("/channels"), json!({"type": "dm", "members": with}));
-    dm(&[gone.id]).await.expect_problem(409, "user.erased");
-    dm(&[team.owner.id]).await.expect(201);
+    let channels = team.path("/channels");
+    let dm = async |with: uuid::Uuid| team.guest.post(&channels, json!({"type": "dm", "members": [with]})).await;
+    dm(gone.id).await.expect_problem(409, "user.erased");
+    dm(team.owner.id).await.expect(201);
     team.owner.post(&team.general("/members"), json!({"user_id": gone.id})).await.expect_problem(409, "user.erased");
     // A conversation from before is found, and can only be read.
     let again = team.owner.post(&team.path("/channels"), json!({"type": "dm", "members": [gone.id]})).await;

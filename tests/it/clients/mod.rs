@@ -1,6 +1,6 @@
 //! The OpenAPI document as the contract of its clients: what may change in it, and clients that are generated from the
-//! document of a running server. They pass the type checkers of their languages, and
-//! a scenario through each of them uses every tag of the document.
+//! document of a running server. They pass the type checkers of their languages, and a scenario through each of them uses
+//! every tag of the document.
 //!
 //! `make clients` does the same for Go and Java, whose compilers are too large to fetch for `make test`.
 
@@ -57,14 +57,14 @@ impl Folder {
         std::fs::copy(&from, self.path().join(name)).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
     }
 
-    /// Runs a program of `scripts/clients.sh` in the folder, and returns its output.
+    /// Runs a program of `scripts/clients.sh` in the folder, and returns what it printed.
     async fn run(&self, program: &[&str]) -> String {
         let mut command = tokio::process::Command::new(checkout().join("scripts/clients.sh"));
         command.args(program).current_dir(self.path()).stdin(Stdio::null()).kill_on_drop(true);
         let ended = tokio::time::timeout(PROGRAM_MAX, command.output()).await;
         let output = ended.unwrap_or_else(|_| panic!("{program:?} took longer than {PROGRAM_MAX:?}")).expect("it runs");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{program:?}:\n{text}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{program:?}:\n{text}{}", String::from_utf8_lossy(&output.stderr));
         text
     }
 

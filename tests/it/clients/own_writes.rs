@@ -1,5 +1,5 @@
-//! A write, then a read: a session reads its own writes without any header, on every server and in every list. A command
-//! answers with the row that it made or changed, and each address that an answer names can be read at once.
+//! A write, then a read: a session reads its own writes without any header, on every server and in every list. A
+//! command answers with the row that it made or changed, and each address that an answer names can be read at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -81,10 +81,31 @@ impl Writer {
     }
 
     async fn step(&mut self, n: usize) {
-        let me = self.person.id;
         match (self.chance.random_range(0..14), self.messages.last().copied(), self.channel) {
             (0..3, ..) | (_, None, _) => self.post(n).await,
-            (3, Some(message), _) => {
+            (kind @ 3..8, Some(message), _) => self.change_message(kind, message, n).await,
+            (kind @ 8..11, _, Some(channel)) => self.change_channel(kind, channel, n).await,
+            (11, Some(message), _) if self.has_markers => {
+                self.write(Method::PUT, &self.general("/read-marker"), json!({"message_id": message, "move_back": true})).await;
+                let (unread, general) = (self.workspace(&format!("/unread?{PAGE}")), self.team[1]);
+                let is_moved = |row: Value| row["last_read_message_id"] == json!(message);
+                self.sees(&unread, |shown| row_of(&shown["channels"], "channel_id", general).is_some_and(is_moved)).await;
+            }
+            (12, ..) => {
+                let (me, title) = (self.person.id, format!("title {n}"));
+                assert_eq!(self.write(Method::PATCH, "/v1/users/me", json!({"title": title})).await["title"], title);
+                self.sees("/v1/users/me", |shown| shown["title"] == title).await;
+                self.lists(&self.workspace(&format!("/directory?{PAGE}")), "user_id", me, |row| row["title"] == title).await;
+            }
+            _ => self.create_channel(n).await,
+        }
+    }
+
+    /// Edits, deletes or pins a message, reacts to it, or answers it.
+    async fn change_message(&mut self, kind: i32, message: Uuid, n: usize) {
+        let me = self.person.id;
+        match kind {
+            3 => {
                 let text = format!("edited {n}");
                 let path = format!("/v1/messages/{message}");
                 let row = self.write(Method::PATCH, &path, json!({"content": text})).await;
@@ -92,36 +113,42 @@ impl Writer {
                 self.lists(&self.general(&format!("/messages?{PAGE}")), "message_id", message, |row| row["content"] == text).await;
                 self.sees(&path, |shown| shown["content"] == text).await;
             }
-            (4, Some(message), _) => {
+            4 => {
                 self.messages.pop();
                 self.write(Method::DELETE, &format!("/v1/messages/{message}"), Value::Null).await;
                 let is_gone = |shown: &Value| row(shown, "message_id", message).is_none_or(|row| row["is_deleted"] == true);
                 self.sees(&self.general(&format!("/messages?{PAGE}")), is_gone).await;
             }
-            (5, Some(message), _) => {
+            5 => {
                 let path = format!("/v1/messages/{message}/reactions/tada");
                 let row = self.write(Method::PUT, &path, Value::Null).await;
                 assert!(row["reactions"].to_string().contains(&me.to_string()), "{row}");
                 self.lists(&path, "user_id", me, |_| true).await;
             }
-            (6, Some(message), _) => {
+            6 => {
                 let pinned = self.write(Method::PUT, &format!("/v1/messages/{message}/pin"), Value::Null).await;
                 assert_eq!(pinned["is_pinned"], true);
                 self.lists(&self.general(&format!("/pins?{PAGE}")), "message_id", message, |_| true).await;
             }
-            (7, Some(root), _) => {
-                let reply = json!({"content": format!("reply {n}"), "thread_id": root});
+            _ => {
+                let reply = json!({"content": format!("reply {n}"), "thread_id": message});
                 let reply = id(&self.write(Method::POST, &self.general("/messages"), reply).await, "message_id");
-                let path = format!("/v1/messages/{root}/thread?{PAGE}");
+                let path = format!("/v1/messages/{message}/thread?{PAGE}");
                 self.sees(&path, |shown| row(&shown["replies"], "message_id", reply).is_some()).await;
             }
-            (8, _, Some(channel)) => {
+        }
+    }
+
+    /// Changes the topic of a channel or the user's notification level there, or leaves it.
+    async fn change_channel(&mut self, kind: i32, channel: Uuid, n: usize) {
+        match kind {
+            8 => {
                 let topic = json!({"topic": format!("topic {n}")});
                 let row = self.write(Method::PUT, &format!("/v1/channels/{channel}/topic"), topic.clone()).await;
                 assert_eq!(row["topic"], topic["topic"]);
                 self.sees(&format!("/v1/channels/{channel}"), |shown| shown["topic"] == topic["topic"]).await;
             }
-            (9, _, Some(channel)) => {
+            9 => {
                 let level = ["all", "mentions", "none"][n % 3];
                 let path = format!("/v1/channels/{channel}/notification-level");
                 assert_eq!(self.write(Method::PUT, &path, json!({"level": level})).await["notification_level"], level);
@@ -131,24 +158,11 @@ impl Writer {
                 })
                 .await;
             }
-            (10, _, Some(channel)) => {
+            _ => {
                 self.channel = None;
                 self.write(Method::DELETE, &format!("/v1/channels/{channel}/membership"), Value::Null).await;
                 self.sees(&self.workspace(&format!("/channels?{PAGE}")), |shown| row(shown, "channel_id", channel).is_none()).await;
             }
-            (11, Some(message), _) if self.has_markers => {
-                self.write(Method::PUT, &self.general("/read-marker"), json!({"message_id": message, "move_back": true})).await;
-                let (unread, general) = (self.workspace(&format!("/unread?{PAGE}")), self.team[1]);
-                let is_moved = |row: Value| row["last_read_message_id"] == json!(message);
-                self.sees(&unread, |shown| row_of(&shown["channels"], "channel_id", general).is_some_and(is_moved)).await;
-            }
-            (12, ..) => {
-                let title = format!("title {n}");
-                assert_eq!(self.write(Method::PATCH, "/v1/users/me", json!({"title": title})).await["title"], title);
-                self.sees("/v1/users/me", |shown| shown["title"] == title).await;
-                self.lists(&self.workspace(&format!("/directory?{PAGE}")), "user_id", me, |row| row["title"] == title).await;
-            }
-            _ => self.create_channel(n).await,
         }
     }
 

@@ -53,9 +53,10 @@ fn learn(variables: &mut Variables, headers: &HeaderMap, body: &Value) {
     }
 }
 
-/// The status that a command of the page gets. A command with the comment `# 422` gets that, all others a success.
-fn expected(command: &str) -> Option<u16> {
-    command.rsplit_once(" # ")?.1.split(' ').next()?.parse().ok()
+/// The refusal that a command of the page gets, in its comment: `# 422: input.invalid`. All others succeed.
+fn refusal(command: &str) -> Option<(u16, &str)> {
+    let (status, code) = command.rsplit_once(" # ")?.1.split_once(": ")?;
+    Some((status.parse().ok()?, code))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,9 +81,10 @@ async fn every_command_of_the_page_works() {
         let answer = pasted::answer(line.split(" # ").next().unwrap_or_default()).await;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let text = answer.text().await.expect("a text");
-        let is_expected = expected(&command).map_or(status.is_success(), |expected| status == expected);
+        let body = serde_json::from_str::<Value>(&text).unwrap_or_default();
+        let is_expected = refusal(&command).map_or(status.is_success(), |(refused, code)| status == refused && body["code"] == code);
         assert!(is_expected, "{command}\n{status} {text}");
-        learn(&mut variables, &headers, &serde_json::from_str(&text).unwrap_or_default());
+        learn(&mut variables, &headers, &body);
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::{Person, Team, TestApp};
 
 /// Operations that answer with a list and take no cursor. Each has the reason why its list is never long.
-const NEVER_LONG: [(&str, &str); 14] = [
+const NEVER_LONG: [(&str, &str); 15] = [
     ("count_members", "the counts of a period, the greatest first: a shorter period shows the others, and `limit` is at most 100"),
     ("count_messages", "as count_members"),
     ("get_message", "the latest five earlier texts of one message"),

@@ -11,7 +11,7 @@ use tests::{Team, TestApp};
 use uuid::Uuid;
 
 /// Operations that are open to every caller.
-const PUBLIC: [&str; 11] = [
+const PUBLIC: [&str; 12] = [
     "get_checkpoint",
     "get_entries",
     "get_server",

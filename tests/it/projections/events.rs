@@ -176,7 +176,13 @@ async fn a_channel_row_has_its_names_its_descriptions_and_whether_it_is_archived
     }
     fixture.settle().await;
 
-    let shown = fixture.reading.read.channel_by_name(team.workspace_id, name.as_str()).await.expect("the read tables").expect("a channel");
+    let shown = fixture
+        .reading
+        .read
+        .channel_by_name(team.workspace_id, name.as_str(), team.owner)
+        .await
+        .expect("the read tables")
+        .expect("a channel");
     assert_eq!((shown.channel_id, shown.display_name.as_deref()), (channel.0, Some("All the pears")));
     assert_eq!(
         (shown.topic.as_deref(), shown.purpose.as_deref(), shown.description.as_deref()),

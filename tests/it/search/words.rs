@@ -1,5 +1,5 @@
-//! Nothing that stands in a message is missed: each word, phrase and beginning of a text finds it, with each backend, in
-//! every script, up to the longest message.
+//! Nothing that stands in a message is missed: each word, phrase and beginning of a text finds it, with each backend,
+//! in every script, up to the longest message.
 
 use std::fmt::Write;
 

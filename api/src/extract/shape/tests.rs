@@ -8,7 +8,6 @@ use super::*;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "the test needs only the schema")]
 enum Colour {
     Red,
     Green,

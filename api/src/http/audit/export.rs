@@ -45,7 +45,9 @@ impl Format {
 /// manifest with a signature; `backscroll audit verify-export` checks it. A file without a manifest is incomplete.
 /// Texts that the caller may not read are withheld, as in the audit itself.
 #[utoipa::path(tag = "audit", params(WorkspacePath, ExportQuery, QueryHeaders),
-    responses((status = 200, description = "The file.", content((String = "application/x-ndjson"), (String = "text/csv")))))]
+    responses((status = 200, description = "The file.",
+        headers(("Backscroll-Export-Key" = String, description = "The public key that verifies the signature of the manifest.")),
+        content((String = "application/x-ndjson"), (String = "text/csv")))))]
 #[get("/workspaces/{workspace_id}/audit/export")]
 pub async fn export_audit(
     path: Path<WorkspacePath>,

@@ -1,5 +1,5 @@
-//! The row of a message that was just posted, made from its event and its author, for the answer to the post. It is equal to
-//! the row that queries return as soon as the event is projected.
+//! The row of a message that was just posted, made from its event and its author, for the answer to the post. It is
+//! equal to the row that queries return as soon as the event is projected.
 
 use chrono::{DateTime, Utc};
 use domain::User;

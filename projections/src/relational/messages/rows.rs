@@ -73,7 +73,8 @@ pub struct MessageRow {
     /// The user that last edited it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edited_by: Option<Uuid>,
-    /// The identifier that the sender's client gave to it. Only the answer to the post has it: the log keeps a keyed hash.
+    /// The identifier that the sender's client gave to it. Only the answer to the post has it: the log keeps a keyed
+    /// hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<String>,
     /// When it was sent.
@@ -190,8 +191,8 @@ impl Cursor {
         Self { message_id: Uuid::from_u128(self.message_id.as_u128().saturating_sub(1)), ..self }
     }
 
-    /// The place after all messages. It does not depend on the clock: the moments of messages are those of the log, which
-    /// another server's clock may have set.
+    /// The place after all messages. It does not depend on the clock: the moments of messages are those of the log,
+    /// which another server's clock may have set.
     pub(in crate::relational) fn end() -> Self {
         let (_, latest) = MessageId(Uuid::max()).window();
         Self { created_at: latest, message_id: Uuid::max() }

@@ -1,4 +1,4 @@
-SELECT c.channel_id
+SELECT c.channel_id AS "channel_id!"
 FROM channels c
 WHERE c.workspace_id = $1
   AND c.channel_type = 'public'

@@ -1,8 +1,11 @@
 -- Channels in the order of $1, as the user $2 sees them. LATERAL: each is looked up by key, and the people only of conversations, $3 of
 -- each at most. The latest message is found in the index of its channel, from the newest month on.
-SELECT c.channel_id, c.workspace_id, c.name, c.display_name, c.description, c.channel_type, c.is_archived, c.is_general, c.topic, c.purpose,
-       c.retention_policy, c.allow_threads, c.allow_file_upload, c.allow_external_sharing, c.created_by, c.created_at, c.updated_at,
-       c.archived_at, c.archived_by, c.position, own.user_id IS NOT NULL AS "is_member!", own.role AS "role?",
+SELECT c.channel_id AS "channel_id!", c.workspace_id AS "workspace_id!", c.name, c.display_name, c.description,
+       c.channel_type AS "channel_type!", c.is_archived AS "is_archived!", c.is_general AS "is_general!", c.topic, c.purpose,
+       c.retention_policy, c.allow_threads AS "allow_threads!", c.allow_file_upload AS "allow_file_upload!",
+       c.allow_external_sharing AS "allow_external_sharing!", c.created_by AS "created_by!", c.created_at AS "created_at!",
+       c.updated_at AS "updated_at!", c.archived_at, c.archived_by, c.position AS "position!",
+       own.user_id IS NOT NULL AS "is_member!", own.role AS "role?",
        own.notification_level AS "notification_level?", people.members AS "members?: _", newest.created_at AS "last_message_at?"
 FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (channel_id, place)
 JOIN channels c ON c.channel_id = wanted.channel_id

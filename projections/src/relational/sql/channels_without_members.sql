@@ -1,5 +1,5 @@
 -- The named channels in which nobody is an active member of the workspace.
-SELECT c.channel_id
+SELECT c.channel_id AS "channel_id!"
 FROM channels c
 WHERE c.workspace_id = $1 AND c.channel_type IN ('public', 'private') AND c.channel_id > $2
   AND ($4::bool IS NULL OR c.is_archived = $4)

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from backscroll import AuthenticatedClient, Client
 from backscroll.api.analytics import count_messages
 from backscroll.api.audit import export_audit, read_audit
+from backscroll.api.changes import list_changes
 from backscroll.api.channel_members import join_channel, list_channel_members
 from backscroll.api.channels import change_topic, create_channel, get_channel, list_channels
 from backscroll.api.emojis import add_emoji, list_emojis
@@ -43,21 +44,25 @@ from backscroll.api.projections import list_projections
 from backscroll.api.proof import get_checkpoint, list_proof_keys, prove_inclusion
 from backscroll.api.retention import preview_retention, start_retention_run
 from backscroll.api.search import search_messages, search_people
+from backscroll.api.server import get_server
 from backscroll.api.sessions import end_current_session, list_sessions, start_session
 from backscroll.api.unread import get_unread, move_read_marker
-from backscroll.api.users import change_status, get_me, register_user
-from backscroll.api.workspaces import create_workspace, get_workspace, list_workspaces
+from backscroll.api.users import change_custom_status, get_me, register_user
+from backscroll.api.workspaces import create_workspace, get_start, get_workspace, list_workspaces
 from backscroll.models import (
     AnnouncePresence,
-    ChangeStatus,
+    ChangeCustomStatus,
     ChangeTopic,
     ChannelType,
     ConfirmPassword,
     CountMessagesBy,
     CreateChannel,
     CreateWorkspace,
+    CustomStatus,
+    DevicePresence,
     EditMessage,
-    HoldTarget,
+    HoldOnChannel,
+    HoldOnChannelKind,
     InclusionProof,
     Invite,
     MoveReadMarker,
@@ -69,7 +74,6 @@ from backscroll.models import (
     ReleaseHold,
     Role,
     StartSession,
-    Status,
 )
 from backscroll.types import Response
 
@@ -112,6 +116,7 @@ def eventually(read: Callable[[], T], holds: Callable[[T], bool], what: str) -> 
 def a_healthy_server(server: Client) -> None:
     check(expect(healthz.sync(client=server)).status == "ok", "it is alive")
     expect(readyz.sync(client=server))
+    check(expect(get_server.sync(client=server)).name != "", "it has a name")
 
 
 def a_person(server: Client, url: str, name: str) -> AuthenticatedClient:
@@ -124,9 +129,13 @@ def a_person(server: Client, url: str, name: str) -> AuthenticatedClient:
     client = AuthenticatedClient(base_url=url, token=session.token)
     sessions = expect(list_sessions.sync(client=client))
     check([shown.session_id for shown in sessions.items if shown.current] == [session.session_id], "one session")
-    done(change_status.sync_detailed(client=client, body=ChangeStatus(text="Setting up", emoji="🛠")))
+    done(change_custom_status.sync_detailed(client=client, body=ChangeCustomStatus(text="Setting up", emoji="🛠")))
     me = expect(get_me.sync(client=client))
-    check((me.username, me.status_text) == (username, "Setting up"), "the status is the one just set")
+    check(me.username == username, "it is the new user")
+    check(
+        isinstance(me.custom_status, CustomStatus) and me.custom_status.text == "Setting up",
+        "the status is the one just set",
+    )
     return client
 
 
@@ -151,7 +160,7 @@ def an_invitation(ada: AuthenticatedClient, ben: AuthenticatedClient, workspace:
 def channels(ada: AuthenticatedClient, ben: AuthenticatedClient, workspace: UUID) -> UUID:
     """A public channel that Ben joins, and a direct conversation."""
     plans = CreateChannel(type_=ChannelType.PUBLIC, name="plans", topic="What we build next")
-    channel = expect(create_channel.sync(workspace, client=ada, body=plans)).channel_id
+    channel: UUID = expect(create_channel.sync(workspace, client=ada, body=plans)).channel_id
     changed_at = done(change_topic.sync_detailed(channel, client=ada, body=ChangeTopic(topic="The next engine")))
     check(expect(get_channel.sync(channel, client=ada)).topic == "The next engine", "the topic is the new one")
 
@@ -186,7 +195,7 @@ def messages(ada: AuthenticatedClient, ben: AuthenticatedClient, workspace: UUID
     answer = post_message.sync_detailed(
         channel, client=ben, body=PostMessage(content="Yes", thread_id=posted.message_id)
     )
-    reply = expect(answer.parsed).message_id
+    reply: UUID = expect(answer.parsed).message_id
     thread = expect(get_thread.sync(posted.message_id, client=ben))
     check([row.message_id for row in thread.replies.items] == [reply], "the answer is in the thread")
 
@@ -225,6 +234,15 @@ def pages(ada: AuthenticatedClient, channel: UUID) -> None:
     check(not {row.message_id for row in left.items} & set(posted), "deleted messages are not listed")
 
 
+def changes(ada: AuthenticatedClient, ben: AuthenticatedClient, workspace: UUID, channel: UUID) -> None:
+    """Everything that a first screen needs, and then what changes."""
+    start = expect(get_start.sync(workspace, client=ben))
+    check(channel in [row.channel_id for row in start.channels], "the start has the channel")
+    posted = post_message.sync_detailed(channel, client=ada, body=PostMessage(content="The mill turns."))
+    seen = expect(list_changes.sync(workspace, client=ben, after=start.cursor, backscroll_min_position=done(posted)))
+    check(len(seen.items) >= 1 and seen.next_ != start.cursor, "Ben learns of the new message")
+
+
 def unread(ada: AuthenticatedClient, ben: AuthenticatedClient, workspace: UUID, channel: UUID) -> None:
     noted = post_message.sync_detailed(channel, client=ada, body=PostMessage(content="The drawings are done."))
     message = expect(noted.parsed).message_id
@@ -238,7 +256,7 @@ def unread(ada: AuthenticatedClient, ben: AuthenticatedClient, workspace: UUID, 
 
 def presence(ada: AuthenticatedClient, ben: AuthenticatedClient, workspace: UUID, channel: UUID) -> None:
     ben_id = expect(get_me.sync(client=ben)).user_id
-    here = AnnouncePresence(status=Status.ONLINE, device_type="desktop")
+    here = AnnouncePresence(presence=DevicePresence.ONLINE, device_type="desktop")
     done(announce_presence.sync_detailed(workspace, client=ben, body=here))
     shown = expect(list_presence.sync(workspace, client=ada, users=[ben_id]))
     check([row.presence for row in shown.items] == [Presence.ONLINE], "Ben is online")
@@ -266,7 +284,8 @@ def administration(ada: AuthenticatedClient, workspace: UUID, channel: UUID) -> 
     counts = expect(count_messages.sync(workspace, client=ada, by=CountMessagesBy.CHANNEL))
     check(sum(row.messages for row in counts.items) >= 2, "messages are counted")
 
-    case = PlaceHold(on=HoldTarget(kind="channel", channel_id=channel), reason="Case 2026/114")
+    target = HoldOnChannel(kind=HoldOnChannelKind.CHANNEL, channel_id=channel)
+    case = PlaceHold(on=target, reason="Case 2026/114")
     hold = expect(place_hold.sync(workspace, client=ada, body=case)).hold_id
     holds = expect(list_holds.sync(workspace, client=ada))
     check([standing.hold_id for standing in holds.items] == [hold], "the hold stands")
@@ -329,6 +348,7 @@ def main(url: str) -> None:
     channel = channels(ada, ben, workspace)
     reply = messages(ada, ben, workspace, channel)
     pages(ada, channel)
+    changes(ada, ben, workspace, channel)
     unread(ada, ben, workspace, channel)
     presence(ada, ben, workspace, channel)
     search(ada, workspace, reply)

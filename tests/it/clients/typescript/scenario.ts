@@ -46,6 +46,7 @@ async function eventually<T>(read: () => Promise<T>, holds: (answer: T) => boole
 async function aHealthyServer(server: Client) {
   assert.equal((await expect(server.GET("/healthz"))).status, "ok");
   await expect(server.GET("/readyz"));
+  assert.notEqual((await expect(server.GET("/v1/server"))).name, "");
 }
 
 /** Registers, signs in, and looks at the own session and profile. */
@@ -59,9 +60,9 @@ async function aPerson(server: Client, url: string, name: string): Promise<Clien
   const client = createClient<paths>({ baseUrl: url, headers: { Authorization: `Bearer ${session.token}` } });
   const sessions = await expect(client.GET("/v1/sessions"));
   assert.deepEqual(sessions.items.filter((shown) => shown.current).map((shown) => shown.session_id), [session.session_id]);
-  await done(client.PUT("/v1/users/me/status", { body: { text: "Setting up", emoji: "🛠" } }));
+  await done(client.PUT("/v1/users/me/custom-status", { body: { text: "Setting up", emoji: "🛠" } }));
   const me = await expect(client.GET("/v1/users/me"));
-  assert.deepEqual([me.username, me.status_text], [username, "Setting up"]);
+  assert.deepEqual([me.username, me.custom_status?.text], [username, "Setting up"]);
   return client;
 }
 
@@ -189,6 +190,19 @@ async function pages(ada: Client, channel_id: string) {
   assert.ok(!left.items.some((row) => posted.includes(row.message_id)), "deleted messages are not listed");
 }
 
+/** Everything that a first screen needs, and then what changes. */
+async function changes(ada: Client, ben: Client, workspace_id: string, channel_id: string) {
+  const path = { workspace_id };
+  const start = await expect(ben.GET("/v1/workspaces/{workspace_id}/start", { params: { path } }));
+  assert.ok(start.channels.some((row) => row.channel_id === channel_id));
+  const body = { content: "The mill turns." };
+  const position = await done(ada.POST("/v1/channels/{channel_id}/messages", { params: { path: { channel_id } }, body }));
+  const header = { "Backscroll-Min-Position": position };
+  const query = { after: start.cursor };
+  const seen = await expect(ben.GET("/v1/workspaces/{workspace_id}/changes", { params: { path, query, header } }));
+  assert.ok(seen.items.length >= 1 && seen.next !== start.cursor);
+}
+
 async function unread(ada: Client, ben: Client, workspace_id: string, channel_id: string) {
   const path = { channel_id };
   const body = { content: "The drawings are done." };
@@ -210,7 +224,7 @@ async function presence(ada: Client, ben: Client, workspace_id: string, channel_
   await done(
     ben.PUT("/v1/workspaces/{workspace_id}/presence", {
       params: { path: workspace },
-      body: { status: "online", device_type: "desktop" },
+      body: { presence: "online", device_type: "desktop" },
     }),
   );
   const query = { users: [benId] };
@@ -330,6 +344,7 @@ async function main(url: string) {
   const channel = await channels(ada, ben, workspace);
   const reply = await messages(ada, ben, workspace, channel);
   await pages(ada, channel);
+  await changes(ada, ben, workspace, channel);
   await unread(ada, ben, workspace, channel);
   await presence(ada, ben, workspace, channel);
   await search(ada, workspace, reply);
