@@ -29,7 +29,7 @@ pub use actor::{Actor, BearerToken, Circumstances, wrong_token};
 pub use body::{Body, MERGE_PATCH, NoBody, RequestBody};
 pub use checks::Checks;
 pub use command::{Command, Key};
-pub use condition::{Tagged, condition_tag, is_known};
+pub use condition::{IF_MATCH, Tagged, condition_tag, is_known};
 pub use host::RequestedHost;
 pub use input::{Change, merge, reject_unless_line, reject_unless_moment};
 pub use list::List;

@@ -57,11 +57,18 @@ pub fn serialize<S: Serializer>(document: &Value, serializer: S) -> Result<S::Ok
     without_nulls(document.clone()).serialize(serializer)
 }
 
+/// Writes a document of the domain as answers show it ([`shown`]).
+///
+/// # Errors
+/// Returns the errors of the serializer.
+pub fn serialize_shown<S: Serializer>(document: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+    shown(document.clone()).serialize(serializer)
+}
+
 /// Writes a document that may be absent, without members that are `null`.
 ///
 /// # Errors
 /// Returns the errors of the serializer.
-#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
 pub fn serialize_option<S: Serializer>(document: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
     document.clone().map(without_nulls).serialize(serializer)
 }

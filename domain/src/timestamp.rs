@@ -24,7 +24,6 @@ pub fn serialize<S: Serializer>(moment: &DateTime<Utc>, serializer: S) -> Result
 ///
 /// # Errors
 /// Returns the errors of the serializer.
-#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
 pub fn serialize_option<S: Serializer>(moment: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
     moment.map(text).serialize(serializer)
 }

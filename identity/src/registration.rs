@@ -77,7 +77,10 @@ impl Admissions {
         match (self.policy, token) {
             (RegistrationPolicy::Closed, _) => Err(CommandError::from(AccessRefusal::RegistrationClosed).into()),
             (RegistrationPolicy::Invited, None) => Err(CommandError::from(AccessRefusal::RegistrationInvited).into()),
-            (RegistrationPolicy::Open, token) => Ok(token.transpose().map(|_| None)?),
+            (RegistrationPolicy::Open, token) => {
+                token.transpose()?;
+                Ok(None)
+            }
             (RegistrationPolicy::Invited, Some(token)) => Ok(Some(self.invitations.find(&token?).await?.ok_or_else(unknown)?)),
         }
     }

@@ -46,7 +46,7 @@ pub struct FrameMessage {
     /// Whether it is pinned to its channel.
     pub is_pinned: bool,
     /// When it was pinned.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub pinned_at: Option<DateTime<Utc>>,
     /// The user that pinned it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,17 +54,18 @@ pub struct FrameMessage {
     /// Whether it was deleted.
     pub is_deleted: bool,
     /// When it was deleted.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub deleted_at: Option<DateTime<Utc>>,
     /// The reactions, in the order of the first of each emoji.
     pub reactions: Vec<Reaction>,
     /// When it was last edited.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub edited_at: Option<DateTime<Utc>>,
     /// The user that last edited it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edited_by: Option<Uuid>,
     /// When it was sent: its place in the channel.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub created_at: DateTime<Utc>,
 }
 
@@ -254,7 +255,7 @@ pub struct CustomStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emoji: Option<String>,
     /// When it ends. Absent if it has no end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub expires_at: Option<DateTime<Utc>>,
 }
 

@@ -51,6 +51,7 @@ macro_rules! frame {
             /// The position of the event. With the `log_id` and a colon before it, it is a cursor.
             pub position: i64,
             /// When the event was recorded.
+            #[serde(serialize_with = "domain::timestamp::serialize")]
             pub at: DateTime<Utc>,
             /// The user who did it. The nil UUID if the server itself did it.
             pub actor: Uuid,
@@ -80,12 +81,22 @@ macro_rules! frames {
         pub mod names {
             $(
                 #[doc = concat!("`", $event, "`.")]
-                #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+                #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
                 pub enum $variant {
                     #[doc = concat!("`", $event, "`.")]
                     #[serde(rename = $event)]
                     Name,
                 }
+
+                // utoipa does not see the name, which is a variable of a macro.
+                impl utoipa::PartialSchema for $variant {
+                    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                        let name = utoipa::openapi::ObjectBuilder::new();
+                        name.schema_type(utoipa::openapi::schema::Type::String).enum_values(Some([$event])).build().into()
+                    }
+                }
+
+                impl utoipa::ToSchema for $variant {}
             )*
         }
 

@@ -31,7 +31,7 @@ pub static VERSIONS: [DerivedSchemas; 2] = [
     // Release 0.1.0.
     DerivedSchemas { version: 20_261_126_000_200, schemas: &[schema!("20261126000200", "read"), schema!("20261126000200", "proof")] },
     DerivedSchemas {
-        version: 20_261_130_600_000,
-        schemas: &[schema!("20261130600000", "read"), schema!("20261130600000", "proof"), schema!("20261130600000", "state")],
+        version: 20_261_202_400_010,
+        schemas: &[schema!("20261202400010", "read"), schema!("20261202400010", "proof"), schema!("20261202400010", "state")],
     },
 ];

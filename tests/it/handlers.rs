@@ -12,7 +12,7 @@ const NONE: Vec<String> = Vec::new();
 
 #[test]
 fn a_handler_takes_the_parts_that_it_needs_and_never_the_whole_app() {
-    assert_eq!(having(&["api/src/http"], &["Data<App>", "&App", "crate::app"]), NONE);
+    assert_eq!(having(&["api/src/http"], &["Data<App>", "&App,", "&App)", "&App>", "crate::app"]), NONE);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 const DIGEST_BYTES: usize = 9;
 
 /// The header with the tag of the row that a command may change.
-const IF_MATCH: &str = "If-Match";
+pub const IF_MATCH: &str = "If-Match";
 
 /// The answer of a query for one row, with its `ETag`.
 pub struct Tagged<T> {

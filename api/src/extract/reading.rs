@@ -142,7 +142,8 @@ impl Reading {
         };
         let mut position = progress.position(projections::RELATIONAL).await?;
         if position < min_position {
-            reject_unless_in_the_log(&access, min_position)?;
+            // The caller may have written more since the access was read.
+            reject_unless_in_the_log(&access, requested.unwrap_or(0))?;
             let reached = progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await;
             // The access is read again, so that a removal during the wait takes effect. A suspended user is refused
             // even if the wait failed.

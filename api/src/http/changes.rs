@@ -31,7 +31,7 @@ pub struct ChangesQuery {
     #[param(example = "0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b:4711")]
     after: Option<String>,
     /// The most events. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1)]
     limit: Option<u16>,
     /// How many seconds to wait for an event, if there is none. The default is 0.
     #[param(minimum = 0, maximum = 10)]

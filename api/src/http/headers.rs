@@ -39,6 +39,6 @@ pub struct QueryHeaders {
     /// for it, at most 5 seconds. Without this header, the query waits for everything that the caller has written. With
     /// 0, it does not wait. A search waits only for a position that is named here. A cursor of `GET …/changes` serves
     /// too: then a position of another log is refused.
-    #[param(rename = "Backscroll-Min-Position", minimum = 0, example = 4711)]
-    pub min_position: Option<i64>,
+    #[param(rename = "Backscroll-Min-Position", min_length = 1, example = "4711")]
+    pub min_position: Option<String>,
 }

@@ -55,7 +55,7 @@ pub struct MembersQuery {
     /// The `next` cursor of the previous page.
     after: Option<String>,
     /// The number of rows. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 

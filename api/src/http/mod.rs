@@ -9,6 +9,7 @@ mod analytics;
 pub mod answer;
 pub mod audit;
 pub mod changes;
+pub mod channel_details;
 pub mod channel_members;
 pub mod channels;
 pub mod command_rows;
@@ -104,11 +105,11 @@ fn channels_routes(v1: &mut ServiceConfig<'_>) {
     v1.service(channels::list_channels)
         .service(channels::get_channel)
         .service(channels::create_channel)
-        .service(channels::rename_channel)
-        .service(channels::change_topic)
-        .service(channels::change_purpose)
-        .service(channels::change_description)
-        .service(channels::change_channel_settings)
+        .service(channel_details::rename_channel)
+        .service(channel_details::change_topic)
+        .service(channel_details::change_purpose)
+        .service(channel_details::change_description)
+        .service(channel_details::change_channel_settings)
         .service(channels::adopt_channel)
         .service(channels::archive_channel)
         .service(channels::unarchive_channel)

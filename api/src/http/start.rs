@@ -197,6 +197,8 @@ pub struct StartMessages {
 /// A person. A guest sees the role, the status and the presence of the people of the guest's channels only.
 #[derive(Serialize, ToSchema)]
 pub struct StartPerson {
+    /// The user.
+    user_id: Uuid,
     /// The name that others mention. Absent if the user was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
@@ -346,6 +348,7 @@ impl StartPerson {
     fn of(row: PersonRow, presence: Option<Presence>) -> Self {
         let custom_status = row.custom_status().filter(|_| presence.is_some());
         let mut person = Self {
+            user_id: row.user_id,
             username: row.username,
             display_name: row.display_name,
             avatar_url: row.avatar_url,

@@ -27,7 +27,7 @@ pub struct MessageListQuery {
     /// The `next` cursor of the previous page.
     pub after: Option<String>,
     /// The number of rows. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1)]
     pub limit: Option<u16>,
     /// The parts that the messages have: `names` of people, `workspace`, or `none`. By default they have all.
     #[param(inline, value_type = Vec<MessagePart>, style = Form, explode = false, required = false)]

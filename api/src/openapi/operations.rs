@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use state::limits::Class;
 
 use super::problems;
-use crate::extract::{IDEMPOTENCY_KEY, MERGE_PATCH, MIN_POSITION, POSITION, REPLAYED};
+use crate::extract::{IDEMPOTENCY_KEY, IF_MATCH, MERGE_PATCH, MIN_POSITION, POSITION, REPLAYED};
 use crate::limit::class_of;
 
 /// Media types whose content is bytes for a program, and no text.
@@ -22,6 +22,12 @@ pub(super) fn complete(operation: &mut Value, method: &str, path: &str) {
     }
     for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
         never_null(&mut parameter["schema"]);
+        // A limit above the maximum is lowered, so no number is too large.
+        if parameter["name"] == "limit"
+            && let Some(schema) = parameter["schema"].as_object_mut()
+        {
+            schema.remove("format");
+        }
     }
     if method == "patch" && operation["requestBody"]["content"]["application/json"].is_object() {
         operation["requestBody"]["content"][MERGE_PATCH] = operation["requestBody"]["content"]["application/json"].clone();
@@ -108,6 +114,7 @@ fn add_headers(response: &mut Value, status: &str, kind: &Kind, is_named: bool) 
 pub(super) struct Kind {
     pub(super) is_command: bool,
     pub(super) is_query: bool,
+    pub(super) has_condition: bool,
     pub(super) is_public: bool,
     pub(super) is_operational: bool,
     pub(super) is_proof: bool,
@@ -129,6 +136,7 @@ impl Kind {
         Self {
             is_command: takes(IDEMPOTENCY_KEY),
             is_query: takes(MIN_POSITION),
+            has_condition: takes(IF_MATCH),
             is_public: !operation["security"].is_null(),
             is_operational: operation["tags"][0] == "health",
             is_proof: operation["tags"][0] == "proof",

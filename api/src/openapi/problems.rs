@@ -48,6 +48,7 @@ const OTHERS: &[(&str, &[u16])] = &[
     ("idempotency.key_invalid", &[400]),
     ("idempotency.key_reused", &[422]),
     ("input.invalid", &[422]),
+    ("input.required", &[422]),
     ("internal", &[500]),
     ("metrics.busy", &[503]),
     ("parked.not_found", &[404]),
@@ -81,14 +82,17 @@ const OTHERS: &[(&str, &[u16])] = &[
     ("request.content_encoding", &[415]),
     ("request.cursor_invalid", &[400]),
     ("request.header_invalid", &[400]),
+    ("request.if_match_unexpected", &[412]),
     ("request.media_type", &[415]),
     ("request.method_not_allowed", &[405]),
     ("request.no_such_route", &[404]),
     ("request.origin_refused", &[403]),
     ("request.path_invalid", &[400]),
+    ("request.position_of_another_log", &[400]),
     ("request.position_unknown", &[400]),
     ("request.query_invalid", &[400]),
     ("request.rate_limited", &[429]),
+    ("request.row_changed", &[412]),
     ("request.too_large", &[413]),
     ("request.too_many_connections", &[429]),
     ("request.too_slow", &[408]),
@@ -98,7 +102,8 @@ const OTHERS: &[(&str, &[u16])] = &[
     ("server.operators_only", &[403]),
     ("service.contended", &[503]),
     ("service.query_too_slow", &[503]),
-    ("service.unavailable", &[503]),
+    // 502 is that of the proxy that docs/OPERATIONS.md sets up, if it finds no server.
+    ("service.unavailable", &[502, 503]),
     ("session.not_found", &[404]),
     ("session.wrong_credentials", &[401]),
     ("user.email_taken", &[409]),
@@ -121,7 +126,7 @@ const OTHERS: &[(&str, &[u16])] = &[
 /// A group of codes that many operations share: its name, its meaning, and its codes.
 type Group = (&'static str, &'static str, &'static [&'static str]);
 
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     (
         "always",
         "Limits and outages. Any operation may answer with them; a later try can succeed.",
@@ -151,6 +156,7 @@ const GROUPS: [Group; 11] = [
         "The body is malformed or too large, or a value in it is invalid.",
         &[
             "input.invalid",
+            "input.required",
             "request.body_invalid",
             "request.body_unreadable",
             "request.content_encoding",
@@ -161,13 +167,14 @@ const GROUPS: [Group; 11] = [
     ),
     (
         "command",
-        "The idempotency key is malformed, or was used for another request.",
-        &["idempotency.key_invalid", "idempotency.key_reused", "request.header_invalid"],
+        "The idempotency key is malformed, or was used for another request; or the command has no row for `If-Match`.",
+        &["idempotency.key_invalid", "idempotency.key_reused", "request.header_invalid", "request.if_match_unexpected"],
     ),
+    ("condition", "The row has changed since the version that `If-Match` names.", &["request.row_changed"]),
     (
         "query",
         "The position does not exist, or the read model has not reached it in time.",
-        &["projection.behind", "request.header_invalid", "request.position_unknown"],
+        &["projection.behind", "request.header_invalid", "request.position_of_another_log", "request.position_unknown"],
     ),
     (
         "workspace",
@@ -182,7 +189,7 @@ const GROUPS: [Group; 11] = [
     (
         "message",
         "The message does not exist, was archived, or is in a channel that the caller may not see; or the role lacks a permission.",
-        &["access.forbidden", "message.archived", "message.not_found"],
+        &["access.forbidden", "message.retained", "message.not_found"],
     ),
 ];
 
@@ -240,6 +247,7 @@ fn groups(kind: &Kind) -> Vec<&'static str> {
         ("cursor", kind.has_cursor),
         ("body", kind.has_body),
         ("command", kind.is_command),
+        ("condition", kind.has_condition),
         ("query", kind.is_query),
         ("workspace", is_of("workspace_id")),
         ("channel", is_of("channel_id")),

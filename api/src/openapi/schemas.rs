@@ -16,6 +16,7 @@ const SCHEMA: &str = "schema";
 /// Completes the schemas. The order matters: rows are shared before they get types, so that they still equal their
 /// inlined copies.
 pub(super) fn complete(document: &mut Value) {
+    walk(document, &mut join_description);
     share_rows(document);
     name_pages(document);
     for (name, schema) in words::all().into_iter().chain(types::all()) {
@@ -35,6 +36,17 @@ fn walk(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
         Value::Object(members) => members.values_mut().for_each(|member| walk(member, change)),
         Value::Array(items) => items.iter_mut().for_each(|item| walk(item, change)),
         _ => {}
+    }
+}
+
+/// utoipa describes an inlined enum by a second schema, an object, which no text can be.
+fn join_description(value: &mut Value) {
+    let Some([inlined, described]) = value["allOf"].as_array().map(Vec::as_slice) else { return };
+    let is_description = described.as_object().is_some_and(|members| members.keys().all(|name| name == "type" || name == "description"));
+    if is_description && inlined["enum"].is_array() {
+        let mut joined = inlined.clone();
+        joined["description"] = described["description"].clone();
+        *value = joined;
     }
 }
 

@@ -149,11 +149,13 @@ const ANY_VALUE: [&str; 2] = [
 
 /// Objects of which nothing more is said. Each has the reason.
 const ANY_OBJECT: [&str; 12] = [
+    // The client's own settings.
+    "Account.notification_settings",
+    "Account.theme_preferences",
     // The state of an aggregate, which is not part of the interface.
     "AsOf.state",
     // A stored event has the members of docs/EVENTS.md, which depend on its name and its version.
     "AuditEntry.payload",
-    // The client's own settings.
     "ChangePreferences.notification_settings",
     "ChangePreferences.theme_preferences",
     "HistoryEntry.state",
@@ -162,8 +164,6 @@ const ANY_OBJECT: [&str; 12] = [
     // As the event `installation.replay_started` has it.
     "ReplayRun.asked",
     "ReplayRun.report",
-    "UserRow.notification_settings",
-    "UserRow.theme_preferences",
     // Nobody can set it yet.
     "WorkspaceRow.sso_config",
 ];

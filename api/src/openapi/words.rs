@@ -24,12 +24,12 @@ pub(super) const TYPED: &[(&str, &str, &str)] = &[
     ("ChangePlan", "plan", "Plan"),
     ("ChannelMemberRow", "role", "ChannelRole"),
     ("*", "role", "Role"),
-    ("UserRow", "status", "AccountStatus"),
-    ("OtherUser", "status", "AccountStatus"),
-    ("MemberRow", "status", "MembershipStatus"),
+    ("*", "account_state", "AccountStatus"),
+    ("MemberRow", "membership", "MembershipStatus"),
     ("InvitationRow", "status", "InvitationStatus"),
     ("*", "subscription_status", "SubscriptionStatus"),
     ("ChannelRetention", "action", "RetentionAction"),
+    ("RetentionAppliedFrame", "action", "RetentionAction"),
     ("ChannelRetention", "policy_of", "PolicyOwner"),
     ("DataExport", "state", "ExportState"),
     ("ReplayRun", "state", "ReplayState"),
@@ -49,18 +49,13 @@ pub(super) const TYPED: &[(&str, &str, &str)] = &[
     ("LogRow", "metadata", "EventMetadata"),
 ];
 
-/// The schema of a property that has no name of its own: objects of which nothing more is said, and maps by emoji.
+/// The schema of a property that has no name of its own: objects of which nothing more is said.
 pub(super) fn inline(schema: &str, property: &str) -> Option<Value> {
-    let people = json!({"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string", "format": "uuid"}}});
     match (schema, property) {
         ("AuditEntry" | "LogRow", "payload")
         | ("AsOf" | "HistoryEntry", "state")
-        | ("UserRow", "notification_settings" | "theme_preferences")
+        | ("Account", "notification_settings" | "theme_preferences")
         | ("WorkspaceRow", "sso_config") => Some(json!({"type": "object"})),
-        ("MessageRow" | "MessageThen", "reactions") => Some(people),
-        ("MessageRow", "reaction_counts") => {
-            Some(json!({"type": "object", "additionalProperties": {"type": "integer", "format": "int64"}}))
-        }
         _ => None,
     }
 }
@@ -88,7 +83,7 @@ pub(super) fn all() -> Map<String, Value> {
         "ReadinessStatus": words("Whether the server can serve.", &["ready", "unavailable"]),
         "RegistrationMode": words("The people who may register: everybody, people who are invited, or nobody.",
             &[RegistrationPolicy::Open, RegistrationPolicy::Invited, RegistrationPolicy::Closed].map(RegistrationPolicy::as_str)),
-        "ReplayPhase": words("A phase of a replay.", &PHASES.map(Phase::as_str)),
+        "ReplayPhase": words("A phase of a replay.", &[&["starting"], PHASES.map(Phase::as_str).as_slice()].concat()),
         "ReplayState": words("`running`, or the outcome of a replay: `switched`, `checked` (a dry run), `repaired` (a workspace), `built` (a \
             view), `differs`, `failed`, `cancelled`, or `cut_off` if its process died.", &replay_states()),
         "SubscriptionStatus": words("The state of the subscription. There is no billing yet.", &["active"]),

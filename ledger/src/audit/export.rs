@@ -60,6 +60,7 @@ pub struct Manifest {
     /// The user that asked for it.
     pub exported_by: Uuid,
     /// When it was asked for.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub exported_at: DateTime<Utc>,
     /// The format.
     pub format: ExportFormat,

@@ -37,6 +37,7 @@ pub struct ReplayRun {
     #[schema(example = "relational")]
     pub projection: String,
     /// The order: `scope`, and whether it is a `dry_run` or `accepts_differences`.
+    #[serde(serialize_with = "domain::document::serialize_shown")]
     #[schema(value_type = Object)]
     pub asked: Value,
     /// The process that runs it: the host and the process number.
@@ -68,7 +69,7 @@ pub struct ReplayRun {
     /// Whether an operator has asked to cancel it.
     pub cancel_asked: bool,
     /// Its result: the positions of comparison and switch, the rows, and the differences.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::document::serialize_option")]
     #[schema(value_type = Option<Object>)]
     pub report: Option<Value>,
     /// Why it failed. Then the old model stays.

@@ -141,8 +141,8 @@ pub async fn views(pool: &PgPool) -> sqlx::Result<Vec<View>> {
     found.fetch_all(pool).await
 }
 
-/// Drops a view. If it was dropped before, nothing happens. Returns `false` if there never was one of that name. Its tables are dropped first, so they do not wait for
-/// Elasticsearch.
+/// Drops a view. If it was dropped before, nothing happens. Returns `false` if there never was one of that name. Its
+/// tables are dropped first, so they do not wait for Elasticsearch.
 ///
 /// # Errors
 /// The database cannot be used. Or the view has indices and Elasticsearch cannot be used: then they are removed later.

@@ -267,7 +267,9 @@ async fn every_address_in_an_answer_can_be_read_at_once() {
         let channel = team.owner.post(&team.path("/channels"), json!({"type": "private", "name": format!("room-{n}")})).await;
         assert_eq!(follow(&team.owner, &channel).await, channel.body);
     }
-    ["post_message", "create_workspace", "create_channel"].map(&mut done);
+    for name in ["post_message", "create_workspace", "create_channel"] {
+        done(name);
+    }
 
     let body = json!({"email": "ben@example.org", "role": "guest"});
     let mut invited = team.owner.post(&team.path("/invitations"), body).await;

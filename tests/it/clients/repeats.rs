@@ -17,7 +17,7 @@ const ELSEWHERE: [(&str, &str); 3] = [
 ];
 
 /// Operations that are not in the log.
-const NOT_IN_THE_LOG: [&str; 4] = ["announce_presence", "announce_typing", "end_presence", "move_read_marker"];
+const NOT_IN_THE_LOG: [&str; 5] = ["announce_presence", "announce_typing", "end_presence", "mark_everything_read", "move_read_marker"];
 
 /// A request that is sent twice.
 struct Repeat<'a> {
@@ -52,7 +52,9 @@ impl<'a> Repeat<'a> {
 }
 
 async fn events(app: &TestApp) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&app.app().pool).await.expect("a count")
+    // The server records the first key of the proof some seconds after its start.
+    let counted = "SELECT count(*) FROM events WHERE aggregate_type <> 'installation'";
+    sqlx::query_scalar(counted).fetch_one(&app.app().pool).await.expect("a count")
 }
 
 /// Sends each request twice.
@@ -132,6 +134,7 @@ async fn of_messages(team: &Team) -> Vec<Repeat<'_>> {
         Repeat::put("pin_message", owner, below("/pin")),
         Repeat::delete("unpin_message", owner, below("/pin")),
         Repeat::put("move_read_marker", member, team.general("/read-marker")).with(json!({"message_id": message})),
+        Repeat::put("mark_everything_read", member, team.path("/read-marker")),
         Repeat::delete("delete_message", owner, below("")),
         Repeat::put("purge_message", owner, format!("/v1/messages/{other}/purge")).with(json!({"reason": "an order"})),
     ]

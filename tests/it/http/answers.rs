@@ -21,10 +21,10 @@ pub async fn walk(app: &TestApp, company: &Company) {
     let document = api::openapi::document().json;
     let paths = document["paths"].as_object().expect("paths").iter().filter(|(_, item)| item.get("get").is_some());
     let templates = paths.map(|(path, _)| path.clone()).collect::<Vec<_>>();
-    let (message, position) = (first_message(company).await, last_position(company).await);
+    let known = Known::of(company).await;
     let (mut answered, mut silent) = (0, BTreeSet::new());
     for template in &templates {
-        let paths = addresses(company, (&message, position), template);
+        let paths = addresses(company, &known, template);
         let mut is_answered = false;
         for (path, by) in paths.iter().flat_map(|path| [(path, &company.team.owner), (path, &company.team.operator)]) {
             is_answered |= visit(by, path).await;
@@ -36,29 +36,64 @@ pub async fn walk(app: &TestApp, company: &Company) {
     }
     assert!(silent.is_empty(), "no answer from {silent:?}");
     assert!(answered > 50, "only {answered} queries were answered");
+    walk_changes(company, &company.team.owner).await;
     let problem = app.get("/v1/users/me").await;
     check(&problem.asked, "", &problem.body);
 }
 
-async fn first_message(company: &Company) -> String {
-    let page = company.team.owner.get(&format!("/v1/channels/{}/messages", company.logbook)).await.expect(200);
-    page["items"][0]["message_id"].as_str().expect("a message").to_owned()
+/// Checks the frame of each event that a member can see, from the beginning of the log.
+async fn walk_changes(company: &Company, by: &Person) {
+    let path = company.team.path("/changes");
+    let log_id = by.get(&path).await.expect(200)["log_id"].as_str().expect("the life of the log").to_owned();
+    let (mut next, mut frames) = (format!("{log_id}:0"), 0);
+    loop {
+        let answer = by.get(&format!("{path}?limit=100&after={next}")).await;
+        let asked = answer.asked.clone();
+        let page = answer.expect(200);
+        check(&asked, "", &page);
+        frames += page["items"].as_array().expect("frames").len();
+        next = page["next"].as_str().expect("a cursor").to_owned();
+        if page["has_more"] == false {
+            break;
+        }
+    }
+    assert!(frames > 50, "only {frames} frames");
 }
 
-async fn last_position(company: &Company) -> i64 {
-    let page = company.team.owner.get(&company.team.path("/audit?limit=1")).await.expect(200);
-    page["items"][0]["position"].as_i64().expect("a position")
+/// Existing things that queries name.
+struct Known {
+    message: String,
+    invitation: String,
+    /// The position of the newest entry of the audit.
+    position: i64,
+}
+
+impl Known {
+    async fn of(company: &Company) -> Self {
+        let first = async |path: String| company.team.owner.get(&path).await.expect(200)["items"][0].clone();
+        let text = |value: &Value| value.as_str().expect("an identifier").to_owned();
+        let message = first(format!("/v1/channels/{}/messages", company.logbook)).await;
+        let invitation = first(company.team.path("/invitations")).await;
+        let entry = first(company.team.path("/audit?limit=1")).await;
+        Self {
+            message: text(&message["message_id"]),
+            invitation: text(&invitation["invitation_id"]),
+            position: entry["position"].as_i64().expect("a position"),
+        }
+    }
 }
 
 /// The addresses of a query: its template with values of the company, and the parameters that it needs.
-fn addresses(company: &Company, (message, position): (&str, i64), template: &str) -> Vec<String> {
+fn addresses(company: &Company, known: &Known, template: &str) -> Vec<String> {
+    let message = known.message.as_str();
     let (team, owner) = (&company.team, company.team.owner.id.to_string());
     let values = [
         ("{workspace_id}", team.id.to_string()),
         ("{channel_id}", company.logbook.to_string()),
         ("{message_id}", message.to_owned()),
         ("{user_id}", owner.clone()),
-        ("{position}", position.to_string()),
+        ("{position}", known.position.to_string()),
+        ("{invitation_id}", known.invitation.clone()),
         ("{name}", "relational".into()),
         ("{level}", "0".into()),
         ("{index}", "000.p/1".into()),

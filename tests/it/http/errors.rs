@@ -69,7 +69,8 @@ async fn an_error_says_what_is_wanted_for_each_type() {
     let team = Team::found(&app).await;
     let time = "a time with its offset from UTC, such as 2026-11-30T12:00:00Z";
     for wrong in [json!("2026-11-30T12:00:00"), json!("tomorrow"), json!(1_796_000_000)] {
-        let refused = team.owner.put("/v1/users/me/status", json!({"expires_at": wrong})).await.expect_problem(400, "request.body_invalid");
+        let refused =
+            team.owner.put("/v1/users/me/custom-status", json!({"expires_at": wrong})).await.expect_problem(400, "request.body_invalid");
         assert_eq!(refused["field"], "expires_at");
         assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains(time)), "{refused}");
     }

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 use tests::{Person, Team, TestApp};
 
 /// Operations that answer with a list and take no cursor. Each has the reason why its list is never long.
-const NEVER_LONG: [(&str, &str); 15] = [
+const NEVER_LONG: [(&str, &str); 16] = [
     ("count_members", "the counts of a period, the greatest first: a shorter period shows the others, and `limit` is at most 100"),
     ("count_messages", "as count_members"),
+    ("get_channel", "the people of a conversation, nine at most"),
     ("get_message", "the latest five earlier texts of one message"),
     ("get_start", "500 channels at most, and a cursor for the list of channels; messages of 40 channels at most, 50 of each"),
     ("list_presence", "as many people as the caller names, who are counted"),

@@ -63,7 +63,7 @@ async fn a_parameter_that_is_unknown_or_sent_twice_is_refused_by_name() {
     let refused = team.owner.get(&team.path("/members?limti=5")).await.expect_problem(400, "request.query_invalid");
     assert_eq!(refused["detail"], "there is no parameter \"limti\": did you mean limit?");
     let refused = team.owner.get(&team.path("/members?colour=red")).await.expect_problem(400, "request.query_invalid");
-    assert_eq!(refused["detail"], "there is no parameter \"colour\": the known ones are after, limit");
+    assert_eq!(refused["detail"], "there is no parameter \"colour\": the known ones are after, ids, limit");
     let refused = team.owner.get(&team.path("/members?limit=5&limit=6")).await.expect_problem(400, "request.query_invalid");
     assert_eq!((&refused["field"], &refused["detail"]), (&json!("limit"), &json!("limit may be sent only once")));
     let refused = team.owner.get(&team.path("/audit/export?format=word&from=now")).await.expect_problem(400, "request.query_invalid");

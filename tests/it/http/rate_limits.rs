@@ -73,7 +73,7 @@ async fn messages_are_limited_by_user_and_channel_and_the_headers_have_the_rest(
     team.post(&team.owner, team.general, "somebody else").await.expect(201);
     let elsewhere = team.channel(&team.owner, "public", "random", &[&team.member]).await;
     team.post(&team.member, elsewhere, "elsewhere").await.expect(201);
-    team.member.put(&format!("{ME}/status"), json!({"text": "waiting"})).await.expect(200);
+    team.member.put(&format!("{ME}/custom-status"), json!({"text": "waiting"})).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +122,7 @@ async fn without_redis_no_user_is_locked_out_and_the_limits_hold() {
     let refused = ann.get(ME).await;
     assert!(refused.header("retry-after").is_some());
     refused.expect_problem(429, "request.rate_limited");
-    ann.put(&format!("{ME}/status"), json!({"text": "still here"})).await.expect(200);
+    ann.put(&format!("{ME}/custom-status"), json!({"text": "still here"})).await.expect(200);
     ben.get(ME).await.expect(200);
 }
 

@@ -118,7 +118,8 @@ async fn a_run_applies_the_policy_that_was_acknowledged_before_it() {
     let mut blocking = app.app().pool.begin().await.expect("a transaction");
     let row = "SELECT position FROM projection_checkpoints WHERE projection = 'relational' FOR UPDATE";
     sqlx::query(row).execute(&mut *blocking).await.expect("the row");
-    keep_for(&team, json!({"days": 30})).await;
+    let policy = json!({"retention_policy": {"days": 30}});
+    team.owner.patch(&team.path("/settings"), policy).await.expect(202);
 
     let path = team.path("/retention/runs");
     let (started, ()) = tokio::join!(team.owner.post(&path, json!({})), async {

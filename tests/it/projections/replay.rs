@@ -194,7 +194,8 @@ async fn a_view_is_the_model_as_of_a_position_and_is_dropped_by_name() {
     let listed = projections::views(&fixture.reading.pool).await.expect("views");
     assert_eq!(listed.iter().map(|view| (view.name.as_str(), view.position)).collect::<Vec<_>>(), [("before_it", then)]);
     assert!(projections::drop_view(&fixture.reading.stores, "before_it").await.expect("a view"));
-    assert!(!projections::drop_view(&fixture.reading.stores, "before_it").await.expect("no view"));
+    assert!(projections::drop_view(&fixture.reading.stores, "before_it").await.expect("a view that was dropped before"));
+    assert!(!projections::drop_view(&fixture.reading.stores, "never_built").await.expect("no view"));
     assert_eq!(fixture.leftovers().await, Vec::<String>::new());
 }
 

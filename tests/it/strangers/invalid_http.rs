@@ -13,7 +13,6 @@ fn invalid() -> Vec<(&'static str, Vec<u8>, Option<u16>)> {
         ("nothing", Vec::new(), None),
         ("noise", (0..=255).cycle().take(10_000).collect(), Some(400)),
         ("a greeting of TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".repeat(50), Some(400)),
-        ("a greeting of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), Some(400)),
         ("no version", b"GET /healthz\r\n\r\n".to_vec(), Some(400)),
         ("an unknown version", b"GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n".to_vec(), Some(400)),
         ("a space in the address", b"GET /health z HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), Some(400)),

@@ -198,7 +198,7 @@ async fn things(team: &Team) -> BTreeMap<&'static str, Vec<Value>> {
         ("path.name", vec![json!("relational")]),
         ("query.before", vec![page["next"].clone()]),
         ("query.users", people.map(|person| json!(person.id)).to_vec()),
-        ("header.Backscroll-Min-Position", (0..20).map(Value::from).collect()),
+        ("header.Backscroll-Min-Position", (0..20).map(|position| json!(position.to_string())).collect()),
         ("body.user_id", people.map(|person| json!(person.id)).to_vec()),
         ("body.thread_id", messages),
         ("body.current_password", vec![json!(PASSWORD)]),

@@ -16,11 +16,13 @@ const CHAINS: u32 = 5;
 const STEPS_MAX: u32 = 8;
 
 /// Failures that are right: the check, the code or the status of the answer, and the reason.
-const RIGHT: [(&str, &str, &str); 5] = [
+const RIGHT: [(&str, &str, &str); 7] = [
     ("positive_data_acceptance", "422", "the rules for values are more than a schema states, such as: one line, not in the past"),
     ("positive_data_acceptance", "idempotency.key_invalid", "a pattern would forbid spaces at the ends, which HTTP removes"),
     ("positive_data_acceptance", "request.body_invalid", "770.0 is an integer for JSON Schema, and no integer here"),
     ("positive_data_acceptance", "request.cursor_invalid", "a cursor is a text of an earlier answer; its schema is a text"),
+    ("positive_data_acceptance", "request.header_invalid", "a tag or a position is a text of an earlier answer; its schema is a text"),
+    ("positive_data_acceptance", "request.query_invalid", "parameters that exclude each other, which no schema of a parameter can say"),
     ("positive_data_acceptance", "request.position_unknown", "the log does not have this position yet"),
 ];
 

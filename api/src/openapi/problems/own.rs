@@ -51,7 +51,7 @@ fn of_people(operation: &str) -> Option<Parts> {
         ],
         "change_profile" => vec![ACCOUNT],
         "change_preferences" => vec![ACCOUNT, &["user.preferences_too_large"]],
-        "change_status" => vec![ACCOUNT, &["user.status_over"]],
+        "change_custom_status" => vec![ACCOUNT, &["user.custom_status_over"]],
         "change_password" => vec![PASSWORD, NEW_PASSWORD],
         "erase_me" => vec![
             PASSWORD,
@@ -88,7 +88,7 @@ fn of_people(operation: &str) -> Option<Parts> {
         "get_me" | "get_user" => vec![&["user.not_found"]],
         "suspend_user" => vec![OPERATOR, &["user.erased", "user.last_operator", "user.not_found"]],
         "reactivate_user" => vec![OPERATOR, &["user.erased", "user.not_found"]],
-        "start_session" => vec![&["auth.busy", "session.begun_already", "session.wrong_credentials"]],
+        "start_session" => vec![&["auth.busy", "session.begun_already", "session.wrong_credentials", "user.not_active"]],
         "end_session" => vec![&["session.not_found"]],
         _ => return None,
     })
@@ -123,7 +123,7 @@ fn of_workspaces(operation: &str) -> Option<Parts> {
         "place_hold" => vec![&["workspace.hold_target_not_found", "workspace.too_many_holds"]],
         "release_hold" => vec![&["workspace.hold_not_found"]],
         "add_emoji" => vec![TEXT, &["workspace.too_many_emojis"]],
-        "remove_emoji" => vec![TEXT, &["workspace.emoji_not_found"]],
+        "remove_emoji" => vec![TEXT],
         "start_retention_run" => vec![&[
             "channel.not_found",
             "projection.behind",
@@ -160,7 +160,7 @@ fn of_workspaces(operation: &str) -> Option<Parts> {
                 "workspace.too_many_invitations_kept",
             ],
         ],
-        "revoke_invitation" => vec![&["workspace.invitation_not_found"]],
+        "get_invitation" | "revoke_invitation" => vec![&["workspace.invitation_not_found"]],
         "accept_invitation" => {
             vec![INVITATION, &["workspace.full", "workspace.member_already", "workspace.not_found", "workspace.reactivation_needed"]]
         }
@@ -183,6 +183,7 @@ fn of_channels(operation: &str) -> Option<Parts> {
             "channel.people_out_of_range",
             "channel.slot_taken",
             "channel.too_many_created",
+            "user.erased",
             "workspace.not_a_member",
         ]],
         "rename_channel" => vec![CHANGES_CHANNEL, &["channel.admins_only", "channel.name_taken"]],
@@ -191,7 +192,9 @@ fn of_channels(operation: &str) -> Option<Parts> {
         "adopt_channel" => vec![&["channel.direct_stays", "channel.not_without_members", "channel.owners_only"]],
         "archive_channel" => vec![&["channel.admins_only", "channel.direct_stays", "channel.general_stays"]],
         "unarchive_channel" => vec![&["channel.admins_only"]],
-        "add_channel_member" => vec![CHANGES_CHANNEL, &["channel.member_already", "channel.not_a_member", "workspace.not_a_member"]],
+        "add_channel_member" => {
+            vec![CHANGES_CHANNEL, &["channel.member_already", "channel.not_a_member", "user.erased", "workspace.not_a_member"]]
+        }
         "remove_channel_member" => vec![
             CHANGES_CHANNEL,
             MEMBER,
@@ -215,7 +218,7 @@ fn of_messages(operation: &str) -> Option<Parts> {
             WRITES,
             &[
                 "channel.threads_disabled",
-                "message.archived",
+                "message.retained",
                 "message.posted_already",
                 "message.thread_nested",
                 "message.thread_not_found",
@@ -229,11 +232,12 @@ fn of_messages(operation: &str) -> Option<Parts> {
             &["message.edit_window_closed", "message.not_the_author", "message.system_message_stays", "message.too_many_edits"],
         ],
         "delete_message" => vec![WRITES, &["message.not_the_author"]],
-        "purge_message" => vec![&["message.purged_already", "workspace.held"]],
+        "purge_message" => vec![&["workspace.held"]],
         "react" => vec![MESSAGE_STANDS, WRITES, &["message.not_an_emoji", "message.too_many_reactions"]],
         "take_reaction_back" | "pin_message" | "unpin_message" => vec![MESSAGE_STANDS, WRITES],
-        "move_read_marker" => vec![&["channel.not_a_member", "message.archived", "message.not_found", "projection.behind"]],
+        "move_read_marker" => vec![&["channel.not_a_member", "message.retained", "message.not_found", "projection.behind"]],
         "announce_typing" => vec![SIGNALS, WRITES],
+        "list_messages" | "list_retained_messages" => vec![&["message.not_found"]],
         "list_typing" => vec![SIGNALS],
         "search_messages" | "search_files" | "search_people" => vec![SEARCH],
         "read_log" | "read_audit" => vec![TEXT],

@@ -90,10 +90,10 @@ def expect(answer: T | Problem | None) -> T:
     return answer
 
 
-def done(response: Response[T]) -> int:
+def done(response: Response[T]) -> str:
     """Checks that a command succeeded. Returns its position in the log."""
     if response.status_code < 300:
-        return int(response.headers.get("Backscroll-Position", "0"))
+        return str(response.headers.get("Backscroll-Position", "0"))
     raise SystemExit(f"{response.status_code}: {response.content!r}")
 
 
@@ -143,7 +143,8 @@ def a_workspace(ada: AuthenticatedClient) -> UUID:
     created = expect(create_workspace.sync(client=ada, body=CreateWorkspace(name="Analytical Engines")))
     listed = expect(list_workspaces.sync(client=ada))
     check(created.workspace_id in [row.workspace_id for row in listed.items], "the new workspace is listed at once")
-    return expect(get_workspace.sync(created.workspace_id, client=ada)).workspace_id
+    found: UUID = expect(get_workspace.sync(created.workspace_id, client=ada)).workspace_id
+    return found
 
 
 def an_invitation(ada: AuthenticatedClient, ben: AuthenticatedClient, workspace: UUID) -> None:

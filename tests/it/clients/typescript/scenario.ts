@@ -26,10 +26,10 @@ async function expect<T>(answered: Promise<Answer<T>>): Promise<NonNullable<T>> 
 }
 
 /** Checks that a command succeeded. Returns its position in the log. */
-async function done(answered: Promise<{ error?: unknown; response: Response }>): Promise<number> {
+async function done(answered: Promise<{ error?: unknown; response: Response }>): Promise<string> {
   const { error, response } = await answered;
   if (!response.ok) throw new Error(`${response.status} ${response.url}: ${JSON.stringify(error)}`);
-  return Number(response.headers.get("Backscroll-Position"));
+  return response.headers.get("Backscroll-Position") ?? "0";
 }
 
 /** Reads again until it holds. Only for what happens after a command: exports, searches, signed heads. */
@@ -136,7 +136,7 @@ async function messages(ada: Client, ben: Client, workspace_id: string, channel_
   assert.equal(again.data.message_id, message_id, "the same key posts once");
   assert.equal(again.response.headers.get("Idempotency-Replayed"), "true");
 
-  const position = Number(first.response.headers.get("Backscroll-Position"));
+  const position = first.response.headers.get("Backscroll-Position") ?? "0";
   const mentions = await expect(
     ben.GET("/v1/workspaces/{workspace_id}/mentions", {
       params: { path: { workspace_id }, header: { "Backscroll-Min-Position": position } },
@@ -208,7 +208,7 @@ async function unread(ada: Client, ben: Client, workspace_id: string, channel_id
   const body = { content: "The drawings are done." };
   const noted = await ada.POST("/v1/channels/{channel_id}/messages", { params: { path }, body });
   assert.ok(noted.data);
-  const header = { "Backscroll-Min-Position": Number(noted.response.headers.get("Backscroll-Position")) };
+  const header = { "Backscroll-Min-Position": noted.response.headers.get("Backscroll-Position") ?? "0" };
   const workspace = { path: { workspace_id } };
   const before = await expect(ben.GET("/v1/workspaces/{workspace_id}/unread", { params: { ...workspace, header } }));
   assert.ok(before.channels.some((row) => row.channel_id === channel_id && row.unread > 0));

@@ -101,7 +101,6 @@ CREATE TABLE read.messages (
     is_deleted boolean DEFAULT false NOT NULL,
     deleted_at timestamp with time zone,
     deleted_by uuid,
-    reactions jsonb DEFAULT '{}'::jsonb NOT NULL,
     edited_at timestamp with time zone,
     edited_by uuid,
     edit_history jsonb DEFAULT '[]'::jsonb NOT NULL,
@@ -112,7 +111,7 @@ CREATE TABLE read.messages (
     search_vector tsvector,
     purged_at timestamp with time zone,
     long_words text,
-    reaction_counts jsonb DEFAULT '{}'::jsonb NOT NULL
+    reactions jsonb DEFAULT '[]'::jsonb CONSTRAINT messages_ordered_reactions_not_null NOT NULL
 )
 PARTITION BY RANGE (created_at);
 
@@ -132,7 +131,6 @@ CREATE TABLE read.messages_archive (
     is_deleted boolean DEFAULT false NOT NULL,
     deleted_at timestamp with time zone,
     deleted_by uuid,
-    reactions jsonb DEFAULT '{}'::jsonb NOT NULL,
     edited_at timestamp with time zone,
     edited_by uuid,
     edit_history jsonb DEFAULT '[]'::jsonb NOT NULL,
@@ -141,7 +139,7 @@ CREATE TABLE read.messages_archive (
     updated_at timestamp with time zone NOT NULL,
     "position" bigint NOT NULL,
     purged_at timestamp with time zone,
-    reaction_counts jsonb DEFAULT '{}'::jsonb NOT NULL
+    reactions jsonb DEFAULT '[]'::jsonb CONSTRAINT messages_archive_ordered_reactions_not_null NOT NULL
 )
 PARTITION BY RANGE (created_at);
 
