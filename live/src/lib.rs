@@ -1,6 +1,6 @@
 //! What changed: the events of a workspace as a client sees them, and who gets which.
 //!
-//! A [frame](frame) is made from the event and from what the write side knows now. It does not wait for a projection. It
+//! A [`frame`] is made from the event and from what the write side knows now. It does not wait for a projection. It
 //! knows nothing of HTTP: every transport sends the same frames.
 //!
 //! | module | content |

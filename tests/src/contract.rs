@@ -171,8 +171,8 @@ mod tests {
     fn the_statuses_of_an_operation_follow_from_its_codes() {
         let contract = Contract::of_this_release();
         let of = |method: &str, path: &str| contract.refusals(contract.operation(method, path).expect("an operation"));
-        assert_eq!(Vec::from_iter(of("GET", "/v1/server")), [429, 500, 503]);
-        assert_eq!(Vec::from_iter(of("POST", "/v1/sessions")), [400, 401, 408, 409, 413, 415, 422, 429, 500, 503]);
+        assert_eq!(Vec::from_iter(of("GET", "/v1/server")), [429, 500, 502, 503]);
+        assert_eq!(Vec::from_iter(of("POST", "/v1/sessions")), [400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 502, 503]);
         let spelt_out = contract.spelt_out(&api::openapi::document().json);
         assert!(spelt_out["paths"]["/v1/server"]["get"]["responses"]["429"].is_object());
         assert!(spelt_out["paths"]["/v1/server"]["get"]["responses"]["default"].is_null());

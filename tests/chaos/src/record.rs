@@ -23,6 +23,9 @@ pub struct Effect {
     pub fields: Value,
 }
 
+/// The status of a command that is acknowledged without its row, because the read model is behind.
+pub const ROW_FOLLOWS: u16 = 202;
+
 /// The outcome of an attempt.
 #[derive(Clone, Debug, Serialize)]
 pub enum Outcome {
@@ -36,7 +39,7 @@ pub enum Outcome {
         retry_after: Option<u64>,
         /// The problem's code, if the body is `application/problem+json`.
         problem: Option<String>,
-        /// The body.
+        /// The body. Of an acknowledgement without a row: the identifier of the new thing, if `Location` names one.
         body: Value,
     },
     /// No answer: the connection broke, or the time was over.

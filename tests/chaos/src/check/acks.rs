@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::log::{Event, Log};
 use super::{Violation, tell};
-use crate::record::{Attempt, Command, Effect, Outcome};
+use crate::record::{Attempt, Command, Effect, Outcome, ROW_FOLLOWS};
 
 /// How often each text was posted, or replaced another text. No two texts of the clients are equal.
 pub(crate) type Texts = HashMap<(String, String), usize>;
@@ -91,20 +91,24 @@ fn stands(log: &Log, effect: &Effect, position: i64) -> bool {
 fn agree(first: &Outcome, second: &Outcome, at_one_position: bool) -> bool {
     match (first, second) {
         (Outcome::Answered { position: a, body: x, status: s, .. }, Outcome::Answered { position: b, body: y, status: t, .. }) => {
-            (s == t || *s == ROW_FOLLOWS || *t == ROW_FOLLOWS) && is_same_row(x, y) && (a == b || !at_one_position)
+            let is_same = if *s == ROW_FOLLOWS || *t == ROW_FOLLOWS { names_the_same(x, y) } else { s == t && is_same_row(x, y) };
+            is_same && (a == b || !at_one_position)
         }
         _ => false,
     }
 }
 
-/// The status of a command that is acknowledged without its row, because the read model is behind.
-const ROW_FOLLOWS: u16 = 202;
 /// What never changes in a row. A repeated request is answered with the row as it is by then.
 const NEVER_CHANGES: [&str; 5] = ["message_id", "channel_id", "workspace_id", "user_id", "created_at"];
 
-/// Whether two answers show the same thing, unless one of them shows nothing.
+/// Whether two rows are of the same thing.
 fn is_same_row(one: &Value, other: &Value) -> bool {
-    one.is_null() || other.is_null() || NEVER_CHANGES.iter().all(|name| one.get(name) == other.get(name))
+    NEVER_CHANGES.iter().all(|name| one.get(name) == other.get(name))
+}
+
+/// Whether what both answers name is the same. An answer without a row names the new thing at most.
+fn names_the_same(one: &Value, other: &Value) -> bool {
+    NEVER_CHANGES.iter().all(|name| one.get(name).zip(other.get(name)).is_none_or(|(one, other)| one == other))
 }
 
 /// Whether an event has the effect that the client asked for.

@@ -176,6 +176,13 @@ fn an_acknowledgement_that_is_not_in_the_log_is_reported() {
 fn answers_that_contradict_each_other_or_the_log_are_reported() {
     let (one, other) = (answered(201, Some(6), json!({"message_id": MESSAGE})), answered(201, Some(6), json!({"message_id": CHANNEL})));
     shows(&with_a_message().judged_with(posting(&[one.clone(), other])), "two answers to one key");
+    // An acknowledgement without a row agrees with every answer that names the same.
+    let without_row = |body: Value| answered(202, Some(6), body);
+    for body in [json!(""), json!({"message_id": MESSAGE})] {
+        assert_eq!(with_a_message().judged_with(posting(&[without_row(body), one.clone()])), Vec::<Violation>::new());
+    }
+    let of_another = without_row(json!({"message_id": CHANNEL}));
+    shows(&with_a_message().judged_with(posting(&[of_another, one.clone()])), "two answers to one key");
     shows(&with_a_message().judged_with(posting(&[one.clone(), refused(403, "x")])), "refused after it was done");
     shows(&with_a_message().judged_with(posting(&[refused(403, "x")])), "refused, and done");
     // The first attempt may still have run when the second was refused, unless a client had already read its message.

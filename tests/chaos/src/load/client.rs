@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::record::{Attempt, Command, Effect, Expects, Outcome, Query, Recorder};
+use crate::record::{Attempt, Command, Effect, Expects, Outcome, Query, ROW_FOLLOWS, Recorder};
 use crate::stack::HttpServer;
 
 /// The longest time to wait for an answer. It is longer than every timeout of the server.
@@ -234,10 +234,18 @@ async fn read(request: reqwest::RequestBuilder) -> Result<Outcome, reqwest::Erro
     let position = header("Backscroll-Position").and_then(|text| text.parse().ok());
     let retry_after = header("Retry-After").and_then(|text| text.parse().ok());
     let is_problem = header("Content-Type").is_some_and(|media_type| media_type == "application/problem+json");
+    let named = header("Location").filter(|_| status == ROW_FOLLOWS).and_then(|address| identifier_in(&address));
     let text = answer.text().await?;
-    let body = serde_json::from_str::<Value>(&text).unwrap_or(Value::String(text));
+    let body = serde_json::from_str::<Value>(&text).ok().or(named).unwrap_or(Value::String(text));
     let problem = body.get("code").and_then(Value::as_str).filter(|_| is_problem).map(str::to_owned);
     Ok(Outcome::Answered { status, position, retry_after, problem, body })
+}
+
+/// What an address such as `/v1/users/…` names, as a row has it: `{"user_id": …}`.
+fn identifier_in(address: &str) -> Option<Value> {
+    let (before, id) = address.rsplit_once('/')?;
+    let kind = before.rsplit('/').next()?.strip_suffix('s')?;
+    Some(serde_json::json!({format!("{kind}_id"): id}))
 }
 
 impl Client {
