@@ -61,7 +61,7 @@ pub async fn measure(report: &mut Report) {
     report.state("start, 50 channels: p95 of the request", "ms", &one, Goal::AtMost(30.0));
     report.compare("start, 50 channels: p50", "ms", &whole, ("76 requests", &all), Goal::Stated);
     report.compare("start, 50 channels: size", "kB", &bytes, ("76 requests", &bytes_before), Goal::Stated);
-    report.state("start, 50 channels: size", "kB", &bytes, Goal::AtMost(60.0));
+    report.state("start, 50 channels: size", "kB", &bytes, Goal::AtMost(50.0));
     report.compare("start, 50 channels", "requests", &counted(&new), ("without it", &counted(&old)), Goal::Stated);
 }
 
