@@ -12,13 +12,13 @@ use domain::ids::{LogId, MessageId, UserId, WorkspaceId};
 use domain::{AggregateType, Event, Recorded, StreamId, User, UserEvent};
 use keyring::Keyring;
 use serde::Serialize;
+use shapes::CustomStatus;
 use sqlx::PgPool;
 use stores::log::{LogError, read};
 use tracing::error;
 use utoipa::ToSchema;
 
 use crate::audience::audience;
-use crate::content::CustomStatus;
 use crate::cursor::Cursor;
 use crate::frame::EventFrame;
 use crate::make::{Known, people};
@@ -275,11 +275,8 @@ impl Changes {
         let mut statuses = BTreeMap::<UserId, Option<CustomStatus>>::new();
         for event in self.streams(seen.iter().filter(is_status).map(|event| event.stream).collect()).await? {
             if let Event::User(UserEvent::StatusChanged { text, emoji, expires_at }) = event.event {
-                let is_set = text.is_some() || emoji.is_some();
-                let is_over = expires_at.is_some_and(|expires_at| expires_at <= chrono::Utc::now());
                 let (text, emoji) = (text.map(|text| text.to_string()), emoji.map(|emoji| emoji.to_string()));
-                let status = (is_set && !is_over).then_some(CustomStatus { text, emoji, expires_at });
-                statuses.insert(event.stream.id.into(), status);
+                statuses.insert(event.stream.id.into(), CustomStatus::now(text, emoji, expires_at));
             }
         }
         let is_erased = |user_id: &UserId| users.get(user_id).is_none_or(|user| user.erased);

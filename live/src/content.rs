@@ -6,8 +6,9 @@ use domain::channel::MemberRole;
 use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::workspace::Member;
 use domain::{Channel, User, Workspace};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
+use shapes::{Person, Reaction};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -67,37 +68,6 @@ pub struct FrameMessage {
     /// When it was sent: its place in the channel.
     #[serde(serialize_with = "domain::timestamp::serialize")]
     pub created_at: DateTime<Utc>,
-}
-
-/// The reactions to a message with one emoji.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Reaction {
-    /// The emoji, or the name of an emoji of the workspace.
-    #[schema(example = "🎉")]
-    pub emoji: String,
-    /// The number of users who reacted with it.
-    pub count: i64,
-    /// The first of these users, at most 50, in the order of their reactions. `GET …/reactions/{emoji}` has all.
-    #[schema(max_items = 50)]
-    pub users: Vec<Uuid>,
-}
-
-/// A person, as every row shows them that is about a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Person {
-    /// The user.
-    pub user_id: Uuid,
-    /// The name that others mention. Absent if the user was erased.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// The display name. Absent if the user was erased.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// The address of the user's picture.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub avatar_url: Option<String>,
-    /// Whether the user was erased. Then nothing else is known about them.
-    pub is_erased: bool,
 }
 
 /// A member of the workspace.
@@ -245,38 +215,22 @@ pub struct FrameWorkspace {
     pub plan_type: String,
 }
 
-/// What a user says about themselves for now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct CustomStatus {
-    /// The text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// The emoji.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub emoji: Option<String>,
-    /// When it ends. Absent if it has no end.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
-    pub expires_at: Option<DateTime<Utc>>,
-}
-
-impl Person {
-    /// The person, as the write side knows them now.
-    pub(crate) fn of(user_id: UserId, user: Option<&User>) -> Self {
-        let is_erased = user.is_some_and(|user| user.erased);
-        let shown = user.filter(|user| !user.erased).and_then(|user| user.registration.as_ref());
-        Self {
-            user_id: user_id.0,
-            username: shown.map(|shown| shown.username.to_string()),
-            display_name: shown.map(|shown| shown.profile.display_name.to_string()),
-            avatar_url: shown.and_then(|shown| text(shown.profile.avatar_url.as_ref())),
-            is_erased,
-        }
+/// A person, as the write side knows them now.
+pub(crate) fn person(user_id: UserId, user: Option<&User>) -> Person {
+    let is_erased = user.is_some_and(|user| user.erased);
+    let shown = user.filter(|user| !user.erased).and_then(|user| user.registration.as_ref());
+    Person {
+        user_id: user_id.0,
+        username: shown.map(|shown| shown.username.to_string()),
+        display_name: shown.map(|shown| shown.profile.display_name.to_string()),
+        avatar_url: shown.and_then(|shown| text(shown.profile.avatar_url.as_ref())),
+        is_erased,
     }
 }
 
 impl FrameMember {
     pub(crate) fn of(user_id: UserId, user: Option<&User>, member: Option<&Member>) -> Option<Self> {
-        let (member, person) = (member?, Person::of(user_id, user));
+        let (member, person) = (member?, person(user_id, user));
         let is_bot = user.and_then(|user| user.registration.as_ref()).is_some_and(|registration| registration.is_bot);
         let Person { user_id, username, display_name, avatar_url, is_erased } = person;
         Some(Self {
@@ -296,7 +250,7 @@ impl FrameMember {
 
 impl FrameChannelMember {
     pub(crate) fn of(user_id: UserId, user: Option<&User>, channel: Option<&Channel>) -> Self {
-        let Person { user_id: id, username, display_name, avatar_url, is_erased } = Person::of(user_id, user);
+        let Person { user_id: id, username, display_name, avatar_url, is_erased } = person(user_id, user);
         let role = channel.and_then(|channel| channel.members.get(&user_id)).map(|member| member.role.into());
         Self { user_id: id, username, display_name, avatar_url, is_erased, role }
     }

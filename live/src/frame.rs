@@ -10,12 +10,13 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, UserId, WorkspaceId};
 use serde::Serialize;
+use shapes::{CustomStatus, Person};
 use utoipa::openapi::schema::{Discriminator, OneOfBuilder, Schema};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use crate::content::{CustomStatus, FrameChannel, FrameChannelMember, FrameMember, FrameMessage, FrameWorkspace, Person};
+use crate::content::{FrameChannel, FrameChannelMember, FrameMember, FrameMessage, FrameWorkspace};
 
 /// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use commands::Past;
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use domain::{ChannelEvent, Event, MessageEvent, Recorded, RetentionEvent, User, UserEvent, WorkspaceEvent};
+use shapes::{CustomStatus, Person};
 
-use crate::content::{CustomStatus, FrameChannel, FrameChannelMember, FrameMember, FrameMessage, FrameWorkspace, Person};
+use crate::content::{FrameChannel, FrameChannelMember, FrameMember, FrameMessage, FrameWorkspace, person};
 use crate::frame::{
     ChannelArchivedFrame, ChannelCreatedFrame, ChannelDescriptionChangedFrame, ChannelMemberJoinedFrame, ChannelMemberLeftFrame,
     ChannelMemberRemovedFrame, ChannelMemberRoleChangedFrame, ChannelNotificationLevelChangedFrame, ChannelPurposeChangedFrame,
@@ -215,7 +216,7 @@ impl Known<'_> {
     }
 
     fn person(&self, user_id: UserId) -> Person {
-        Person::of(user_id, self.user(user_id))
+        person(user_id, self.user(user_id))
     }
 
     fn workspace(&self) -> Option<FrameWorkspace> {

@@ -10,12 +10,10 @@ use domain::ids::{ChannelId, MessageId};
 use domain::message::Posting;
 use domain::{Event, Message, MessageEvent, Recorded, User};
 use serde_json::{Value, json};
+use shapes::{Person, Reaction, add_reaction, remove_reaction};
 use uuid::Uuid;
 
-use crate::content::{FrameMessage, Person, Reaction};
-
-/// The most users of each emoji that a message lists.
-const USERS_MAX: usize = 50;
+use crate::content::{FrameMessage, person};
 
 /// A message, with the times of its events.
 #[derive(Clone, Debug, Default)]
@@ -42,8 +40,10 @@ impl FoldedMessage {
             MessageEvent::Deleted { .. } => (self.deleted_at, self.pinned) = (Some(at), None),
             MessageEvent::Pinned { by } => self.pinned = Some((at, by.0)),
             MessageEvent::Unpinned { by: _ } => self.pinned = None,
-            MessageEvent::Reacted { user_id, emoji } => self.add_reaction(emoji.as_str(), user_id.0),
-            MessageEvent::ReactionRemoved { user_id, emoji } => self.remove_reaction(emoji.as_str(), user_id.0),
+            MessageEvent::Reacted { user_id, emoji } => drop(add_reaction(&mut self.reactions, emoji.as_str(), user_id.0)),
+            MessageEvent::ReactionRemoved { user_id, emoji } => {
+                remove_reaction(&mut self.reactions, emoji.as_str(), user_id.0);
+            }
             MessageEvent::Purged { .. } => {
                 self.deleted_at = self.deleted_at.or(Some(at));
                 self.pinned = None;
@@ -66,7 +66,7 @@ impl FoldedMessage {
     /// The message, as a frame shows it. `author` is the author now.
     pub(crate) fn shown(&self, message_id: MessageId, author: Option<&User>) -> Option<FrameMessage> {
         let posting = self.posting()?;
-        let Person { user_id, username, display_name, avatar_url, is_erased } = Person::of(posting.author, author);
+        let Person { user_id, username, display_name, avatar_url, is_erased } = person(posting.author, author);
         let (is_deleted, is_text_gone) = (self.state.deleted, self.state.deleted || posting.erased);
         Some(FrameMessage {
             message_id: message_id.0,
@@ -91,31 +91,6 @@ impl FoldedMessage {
             edited_by: self.edited.and_then(|(_, by)| by),
             created_at: self.created_at,
         })
-    }
-
-    fn add_reaction(&mut self, emoji: &str, user_id: Uuid) {
-        let Some(reaction) = self.reactions.iter_mut().find(|reaction| reaction.emoji == emoji) else {
-            self.reactions.push(Reaction { emoji: emoji.to_owned(), count: 1, users: vec![user_id] });
-            return;
-        };
-        // A log that was imported may repeat a reaction.
-        if reaction.users.contains(&user_id) {
-            return;
-        }
-        reaction.count += 1;
-        if reaction.users.len() < USERS_MAX {
-            reaction.users.push(user_id);
-        }
-    }
-
-    fn remove_reaction(&mut self, emoji: &str, user_id: Uuid) {
-        let Some(at) = self.reactions.iter().position(|reaction| reaction.emoji == emoji) else { return };
-        let reaction = &mut self.reactions[at];
-        reaction.count -= 1;
-        reaction.users.retain(|user| *user != user_id);
-        if reaction.count <= 0 {
-            self.reactions.remove(at);
-        }
     }
 }
 

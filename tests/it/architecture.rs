@@ -9,16 +9,17 @@ use tests::servers::checkout;
 
 /// Our crates that each crate may depend on. The write side and the read side never depend on each other, and `state`
 /// depends on neither.
-const MAY_KNOW: [(&str, &[&str]); 14] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("domain", &[]),
+    ("shapes", &["domain"]),
     ("migrations", &[]),
     ("keyring", &["domain"]),
     ("stores", &["domain", "keyring", "migrations"]),
     ("commands", &["domain", "keyring", "migrations", "stores"]),
-    ("projections", &["domain", "keyring", "migrations", "stores"]),
+    ("projections", &["domain", "shapes", "keyring", "migrations", "stores"]),
     ("state", &["domain", "keyring", "migrations", "stores"]),
-    ("ledger", &["domain", "keyring", "migrations", "stores", "projections"]),
-    ("live", &["domain", "keyring", "migrations", "stores", "commands"]),
+    ("ledger", &["domain", "shapes", "keyring", "migrations", "stores", "projections"]),
+    ("live", &["domain", "shapes", "keyring", "migrations", "stores", "commands"]),
     ("identity", &["domain", "keyring", "migrations", "stores", "commands", "state"]),
     ("slack", &["domain", "keyring", "migrations", "stores", "commands", "projections"]),
     ("processes", &["domain", "keyring", "migrations", "stores", "commands", "projections", "state", "ledger", "identity", "slack"]),
@@ -26,6 +27,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
         "api",
         &[
             "domain",
+            "shapes",
             "keyring",
             "migrations",
             "stores",

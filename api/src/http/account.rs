@@ -1,9 +1,10 @@
 //! The row of the caller's own account.
 
 use chrono::{DateTime, Utc};
-use projections::relational::users::{CustomStatus, UserRow};
+use projections::relational::users::UserRow;
 use serde::Serialize;
 use serde_json::Value;
+use shapes::CustomStatus;
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -13,9 +13,9 @@ use chrono::{DateTime, Utc};
 use commands::{ReadAccess, Sight};
 use domain::ids::WorkspaceId;
 use domain::permission::Permission;
-use projections::relational::users::Person;
 use projections::search::{AnalyticsQuery, BackendName, Bucket, BucketKey, CountedBy, RoomRow, Search, Span};
 use serde::{Deserialize, Serialize};
+use shapes::Person;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

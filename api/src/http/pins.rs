@@ -29,8 +29,8 @@ pub async fn pin_message(path: Path<MessagePath>, command: Command, rows: Comman
 
 /// Unpin a message
 ///
-/// Members of the channel with the permission `message.pin` may do this, whoever pinned the message. If it is not
-/// pinned, nothing changes.
+/// Members of the channel with the permission `message.pin` may do this, also if somebody else pinned the
+/// message. If it is not pinned, nothing changes.
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is not pinned any more.")))]
 #[delete("/messages/{message_id}/pin")]
 pub async fn unpin_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {

@@ -12,8 +12,9 @@ use identity::AuthError;
 use identity::password::{Password, Passwords};
 use identity::registration::{Admissions, Registrations};
 use projections::ReadModels;
-use projections::relational::users::{CustomStatus, Person, UserRow};
+use projections::relational::users::UserRow;
 use serde::{Deserialize, Serialize};
+use shapes::{CustomStatus, Person};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

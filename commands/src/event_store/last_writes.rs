@@ -1,4 +1,4 @@
-//! Where each user last wrote: the position of the last event that the user caused, on whichever node. A query of the
+//! Where each user last wrote: the position of the last event that the user caused, on any node. A query of the
 //! user waits for it, so users read their own writes.
 //!
 //! The writer's task reads every event of the log before any reader depends on it. So a process that has caught up with

@@ -16,8 +16,8 @@ use super::entry::{conversation, is_withheld};
 use super::moment::{Moment, StateAt};
 use super::state::{State, withhold_text};
 use super::{AuditError, TextAccess};
-use projections::relational::messages::{Reaction, add_reaction, remove_reaction};
 use projections::rows;
+use shapes::{Reaction, add_reaction, remove_reaction};
 
 /// An aggregate as it was at a moment.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]

@@ -7,6 +7,7 @@ use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::retention::RetentionPolicy;
 use serde::Serialize;
 use serde_json::{Value, json};
+use shapes::Person;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor, query_file_as, query_file_scalar, query_scalar};
 use utoipa::ToSchema;
@@ -14,7 +15,6 @@ use uuid::Uuid;
 
 use super::rows::{Missing, Rows, json_row, row};
 use super::stamp::EventStamp;
-use super::users::Person;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// The most people that are shown of a conversation: as many as it can have.

@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::ids::WorkspaceId;
+use shapes::CustomStatus;
 use sqlx::{PgConnection, query_file_as};
 use uuid::Uuid;
-
-use super::users::CustomStatus;
 
 /// A person, with the role in a workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +40,6 @@ impl PersonRow {
     /// What the user says about themselves for now.
     #[must_use]
     pub fn custom_status(&self) -> Option<CustomStatus> {
-        CustomStatus::now(&self.status_text, &self.status_emoji, self.status_expires_at)
+        CustomStatus::now(self.status_text.clone(), self.status_emoji.clone(), self.status_expires_at)
     }
 }

@@ -7,8 +7,9 @@ use domain::UserEvent;
 use domain::ids::{UserId, WorkspaceId};
 use domain::personal;
 use domain::user::{Preferences, Profile, Registration};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
+use shapes::{CustomStatus, Person};
 use sqlx::types::Json;
 use sqlx::{PgConnection, query, query_file_as};
 use utoipa::ToSchema;
@@ -20,55 +21,6 @@ use crate::read_models::{QueryError, ReadModels, rows};
 
 /// The status of the account of a user who was erased.
 const ERASED: &str = "erased";
-
-/// A person, as every row shows them that is about a person: each has these fields, and more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Person {
-    /// The user.
-    pub user_id: Uuid,
-    /// The name that others mention. Absent if the user was erased, or if names were left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// The display name. Absent if the user was erased.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// The address of the user's picture.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub avatar_url: Option<String>,
-    /// Whether the user was erased. Then nothing else is known about them.
-    #[serde(default)]
-    pub is_erased: bool,
-}
-
-/// What a user says about themselves for now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct CustomStatus {
-    /// The text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// The emoji.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub emoji: Option<String>,
-    /// When it ends. Absent if it has no end.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
-    pub expires_at: Option<DateTime<Utc>>,
-}
-
-impl Person {
-    /// Leaves out everything but who it is.
-    pub fn leave_out_names(&mut self) {
-        (self.username, self.display_name, self.avatar_url) = (None, None, None);
-    }
-}
-
-impl CustomStatus {
-    /// The status, unless it has ended or there is none.
-    pub(super) fn now(text: &Option<String>, emoji: &Option<String>, expires_at: Option<DateTime<Utc>>) -> Option<Self> {
-        let has_ended = expires_at.is_some_and(|expires_at| expires_at <= Utc::now());
-        let is_set = text.is_some() || emoji.is_some();
-        (is_set && !has_ended).then(|| Self { text: text.clone(), emoji: emoji.clone(), expires_at })
-    }
-}
 
 /// A row of the table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -333,7 +285,7 @@ impl UserRow {
     /// What the user says about themselves for now, unless it has ended. The table keeps it until the user sets another.
     #[must_use]
     pub fn custom_status(&self) -> Option<CustomStatus> {
-        CustomStatus::now(&self.status_text, &self.status_emoji, self.status_expires_at)
+        CustomStatus::now(self.status_text.clone(), self.status_emoji.clone(), self.status_expires_at)
     }
 }
 

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::ids::MessageId;
 use serde::Serialize;
+use shapes::{Reaction, add_reaction, remove_reaction};
 use sqlx::{PgConnection, query, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::reaction::{Reaction, add_reaction, remove_reaction};
 use super::record::MessageRecord;
 use crate::read_models::{QueryError, ReadModels, rows};
 use crate::relational::copy::{CopyRow, Tuple};
@@ -189,7 +189,8 @@ impl ReadModels {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reaction::USERS_MAX;
+    use shapes::REACTION_USERS_MAX;
+
     use super::*;
 
     #[test]
@@ -204,7 +205,7 @@ mod tests {
             assert_eq!(reactions.changed.len(), 1);
             written.push(serde_json::to_string(&reactions.shown).expect("JSON").len());
         }
-        assert_eq!((reactions.shown[0].users.len(), reactions.shown[0].count), (USERS_MAX, 10_000));
+        assert_eq!((reactions.shown[0].users.len(), reactions.shown[0].count), (REACTION_USERS_MAX, 10_000));
         assert!(written[9_999] <= written[50] + 8, "{} bytes for the last, {} for the 51st", written[9_999], written[50]);
     }
 }

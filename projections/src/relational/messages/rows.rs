@@ -4,12 +4,10 @@ use chrono::{DateTime, Utc};
 use domain::ids::MessageId;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
+use shapes::{Person, Reaction};
 use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-use super::reaction::Reaction;
-use crate::relational::users::Person;
 
 /// A message, with its author's names. What there is nothing of is absent. A list of messages can leave out what its
 /// client knows already (`with`).

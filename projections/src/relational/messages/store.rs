@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use domain::formatting::FormattedContent;
+use shapes::Reaction;
 use sqlx::types::Json;
 use sqlx::{PgConnection, query, query_file, query_file_as};
 use uuid::Uuid;
 
 use super::edits::{self, EditChanges};
-use super::reaction::Reaction;
 use super::reactions::{self, Reactions};
 use super::record::{Mention, MessageRecord, MessageTable, mentions};
 use super::rows::EarlierText;

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
+use shapes::Person;
 use sqlx::types::Json;
 use sqlx::{PgConnection, query_file};
 
 use super::rows::{MessageRow, ThreadSummary};
 use crate::read_models::{QueryError, ReadModels};
-use crate::relational::users::Person;
 
 /// How many answers of a thread are looked at for the people who take part.
 const ANSWERS_MAX: i64 = 500;

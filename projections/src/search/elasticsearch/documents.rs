@@ -7,9 +7,9 @@ use chrono::{DateTime, Timelike, Utc};
 use domain::formatting::FormattedContent;
 use domain::message::Kind;
 use serde::Serialize;
+use shapes::Reaction;
 use uuid::Uuid;
 
-use crate::relational::messages::Reaction;
 use crate::search::{files, names, words};
 
 /// The kind of indices that a document belongs to.

@@ -1,11 +1,11 @@
-//! The reactions to a message as its row has them: the emojis in the order in which they were first used.
+//! The reactions to a message: the emojis in the order in which they were first used.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The most users of each emoji that a message lists.
-pub(super) const USERS_MAX: usize = 50;
+pub const REACTION_USERS_MAX: usize = 50;
 
 /// The reactions to a message with one emoji.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -32,14 +32,14 @@ pub fn add_reaction(reactions: &mut Vec<Reaction>, emoji: &str, user_id: Uuid) -
         return false;
     }
     reaction.count += 1;
-    if reaction.users.len() < USERS_MAX {
+    if reaction.users.len() < REACTION_USERS_MAX {
         reaction.users.push(user_id);
     }
     true
 }
 
-/// Removes a user's reaction. Returns whether the message has reactions with the emoji. An emoji stays as long as anybody
-/// reacts with it.
+/// Removes a user's reaction. Returns whether the message has reactions with the emoji. An emoji stays
+/// as long as a user reacts with it.
 pub fn remove_reaction(reactions: &mut Vec<Reaction>, emoji: &str, user_id: Uuid) -> bool {
     let Some(at) = reactions.iter().position(|reaction| reaction.emoji == emoji) else { return false };
     let reaction = &mut reactions[at];
@@ -74,7 +74,7 @@ mod tests {
         // The first user takes it back, and another one stays: so does the place.
         assert!(remove_reaction(&mut reactions, "🍐", user(1)));
         assert_eq!((emojis(&reactions), reactions[0].count, &reactions[0].users), (vec!["🍐", "🍎"], 1, &vec![user(3)]));
-        // Nobody uses it any more. Whoever does so later begins anew.
+        // Nobody uses it any more. A later reaction with it is the last of the list.
         assert!(remove_reaction(&mut reactions, "🍐", user(3)));
         assert!(!remove_reaction(&mut reactions, "🍐", user(3)));
         assert!(add_reaction(&mut reactions, "🍐", user(1)));
@@ -82,13 +82,13 @@ mod tests {
     }
 
     #[test]
-    fn an_emoji_stays_as_long_as_anybody_reacts_with_it() {
+    fn an_emoji_stays_as_long_as_a_user_reacts_with_it() {
         let mut reactions = Vec::new();
-        for n in 1..=USERS_MAX + 2 {
+        for n in 1..=REACTION_USERS_MAX + 2 {
             add_reaction(&mut reactions, "🎉", user(n));
         }
-        assert_eq!((reactions[0].users.len(), reactions[0].count), (USERS_MAX, 52));
-        for n in 1..=USERS_MAX {
+        assert_eq!((reactions[0].users.len(), reactions[0].count), (REACTION_USERS_MAX, 52));
+        for n in 1..=REACTION_USERS_MAX {
             remove_reaction(&mut reactions, "🎉", user(n));
         }
         assert_eq!((reactions[0].users.len(), reactions[0].count), (0, 2));
