@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Runs a program with the generators of clients and the type checkers on its path: Python with openapi-python-client and
-# mypy, Node.js with openapi-typescript, @hey-api/openapi-ts, tsc and pyright. They are fetched once into the cache, in
-# exact versions with their digests: Python's and Node.js itself by pip (scripts/clients.txt), the others by npm
-# (tests/it/clients/typescript/package-lock.json).
+# Runs a program with the clients and judges of the tests on its path: Python with openapi-python-client, mypy, kosoku and
+# websockets, Node.js with openapi-typescript, @hey-api/openapi-ts, tsc, pyright, ws, eventsource and playwright-core. They
+# are fetched once into the cache, in exact versions with their digests: Python's and Node.js itself by pip
+# (scripts/clients.txt), the others by npm (tests/it/clients/typescript/package-lock.json). Chromium is Debian's package:
+# it is installed if the machine has none and the program is called with `--chromium`.
 #
 #   clients.sh python -m openapi_python_client generate --path docs/openapi.json
 #   clients.sh tsc --strict
+#   clients.sh --chromium node browser.mjs
 #
-# To update the first list: printf 'openapi-python-client\nmypy\nnodejs-wheel\n' \
+# To update the first list: printf 'openapi-python-client\nmypy\nnodejs-wheel\nkosoku\nwebsockets\n' \
 #   | uv pip compile --universal --generate-hashes --no-annotate --python-version 3.11 -
 # To update the second: npm update, in the folder of the list.
 
@@ -62,12 +64,20 @@ PYTHON=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 PYTHON_TOOLS="$CACHE/tools/clients-$(digest "$REQUIREMENTS")-python$PYTHON"
 NPM_TOOLS="$CACHE/tools/clients-$(digest "$PACKAGES/package-lock.json")-npm"
 
+WITH_CHROMIUM=""
+if [[ ${1:-} == --chromium ]]; then
+    WITH_CHROMIUM=1
+    shift
+fi
+
 mkdir -p "$CACHE/tools"
 exec 9>"$CACHE/tools/clients.lock"
 flock 9
 fetch_python
 export PATH="$NPM_TOOLS/node_modules/.bin:$PYTHON_TOOLS/node:$PYTHON_TOOLS/bin:$PATH"
 fetch_npm
+# Within the lock, because two calls of apt-get at once refuse each other.
+[[ -z $WITH_CHROMIUM ]] || has chromium || install_packages chromium
 exec 9>&-
 
 export PYTHONDONTWRITEBYTECODE=1 NODE_MODULES="$NPM_TOOLS/node_modules"

@@ -72,6 +72,12 @@ read -r passed failed < <(
         }
     } END { print passed + 0, failed + 0 }' "$LOG"
 )
+# Below about 1 % of the disk, the object store and NATS refuse to write. The messages of their tests do not say so.
+DISK_GB_MIN=4
+free_gb=$(df -BG --output=avail "$CHECKOUT" | tail -n 1 | tr -dc 0-9)
+if ((failed > 0 && free_gb < DISK_GB_MIN)); then
+    say "the disk has only $free_gb GB left, and servers refuse to write when it is almost full: free some space, and try again"
+fi
 printf '%s passed, %s failed\n' "$passed" "$failed" | tee "$SUMMARY"
 
 if ((status == 0 && passed == 0)); then die "no test ran"; fi

@@ -15,6 +15,7 @@ mod peers;
 mod request_log;
 mod restored;
 mod server;
+mod upgrade;
 mod versions;
 mod watch;
 
@@ -32,7 +33,7 @@ use identity::sign_in::SignIns;
 use keyring::Keyring;
 use ledger::audit::AuditLog;
 use ledger::proof::{self, Destinations, Proofs};
-use live::Changes;
+use live::{Changes, ClientFrames, Hub};
 use processes::erasure::Erasures;
 use processes::exports;
 use processes::replays::Replays;
@@ -42,6 +43,7 @@ use projections::search::elasticsearch::ElasticSearch;
 use projections::search::{PostgresSearch, Search, SearchBackend};
 use projections::{Connections, Progress, ReadModels};
 use sqlx::PgPool;
+use state::connections::Connections as OpenConnections;
 use state::credentials::Credentials;
 use state::devices::KnownDevices;
 use state::exports::ExportStore;
@@ -49,15 +51,18 @@ use state::invitations::InvitationTokens;
 use state::limits::Windows;
 use state::presence::Presences;
 use state::sessions::SessionStore;
+use state::tickets::Tickets;
 use state::typing::Typing;
 use stores::clock::Clock;
 use stores::nats::Link;
+use stores::nats::bus::Bus;
 use stores::release::holder;
 use tokio::runtime::Handle;
 
 use crate::config::Settings;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
+use crate::signals::{self, Signals};
 
 pub use connect::{
     StartError, check_database, check_partitions, check_release, elasticsearch, keyring, long_write_pool, migration_pool, nats_client,
@@ -92,8 +97,12 @@ pub struct App {
     pub read_models: ReadModels,
     /// The audit.
     pub audit_log: AuditLog,
-    /// What changed, for clients.
+    /// The changes in workspaces, for clients.
     pub changes: Changes,
+    /// The live connections of this process.
+    pub hub: Hub,
+    /// Handles the frames that clients send on live connections.
+    pub client_frames: Arc<dyn ClientFrames>,
     /// The connections of the read side, for requests.
     pub stores: Connections,
     /// The connections of the read side, for background work.
@@ -116,6 +125,14 @@ pub struct App {
     pub presences: Presences,
     /// The users who are typing.
     pub typing: Typing,
+    /// The tickets that open connections.
+    pub tickets: Tickets,
+    /// The open connections.
+    pub connections: OpenConnections,
+    /// Sends notices between nodes, about things that are not in the log.
+    pub bus: Bus,
+    /// Presence, typing, read markers and unread counts on live connections.
+    pub signals: Signals,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// The stored password hashes.
@@ -166,31 +183,40 @@ impl App {
         let stores = Connections::new(pool.clone(), keys.clone(), redis).with_elastic(elastic);
         let work_stores = stores.on(work_pool.clone());
         restored::build_read_tables(&work_stores).await?;
-        let session_store = SessionStore::new(pool.clone(), stores.redis.clone(), &settings.master_key, settings.session_bounds());
         let read_models = ReadModels::new(pool.clone());
         let commands = Commands::new(store);
-        let sessions = Sessions::new(session_store, commands.clone());
+        let sessions = sessions(&settings, &stores, &commands);
         let (passwords, credentials) = (Passwords::new(connect::cores())?, Credentials::new(pool.clone()));
-        let refused = RefusedSignIns::new(commands.clone(), settings.master_key.clone());
-        let devices = KnownDevices::new(pool.clone(), keys.clone());
-        let guesses = Guesses::new(Windows::new(stores.redis.clone(), keys.clone()), devices, &settings.rate_limits);
+        let guesses = guesses(&settings, &stores);
         let confirmations = Confirmations::new(credentials.clone(), passwords.clone(), guesses.clone());
+        let refused = RefusedSignIns::new(commands.clone(), settings.master_key.clone());
         let sign_ins = SignIns::new(commands.clone(), credentials.clone(), passwords.clone(), sessions.clone(), refused, guesses);
         let (nats, nats_link) = nats_client(&settings).await?;
+        let changes = Changes::new(pool.clone(), keys.clone(), arrival.log_id, settings.changes_behind_max);
+        let hub = Hub::new(changes.clone(), commands.clone(), settings.live_bounds());
+        let limits = Limits::new(settings.rate_limits.clone(), stores.redis.clone(), keys.clone(), read_models.clone());
+        let of_signals = parts_of_signals(&commands, &hub, &stores, &limits);
+        let signals = Signals::new(of_signals.clone());
         Ok(Self {
+            tickets: Tickets::new(stores.redis.clone(), &settings.master_key),
+            connections: of_signals.connections,
+            bus: of_signals.bus,
+            client_frames: Arc::new(signals.clone()),
+            signals,
             nats,
             nats_link,
             sign_ins,
             confirmations,
             audit_log: AuditLog::new(pool.clone(), keys.clone()),
-            changes: Changes::new(pool.clone(), keys.clone(), arrival.log_id, settings.changes_behind_max),
+            hub,
+            changes,
             replays: Replays::new(work_stores.clone(), commands.clone(), Handle::current(), holder()),
             retention: retention(&commands, &work_stores),
-            limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), keys.clone(), read_models.clone()),
-            presences: Presences::new(stores.redis.clone()),
-            typing: Typing::new(stores.redis.clone()),
+            limits,
+            presences: of_signals.presences,
+            typing: of_signals.typing,
             read_models,
-            caches: Caches::new(stores.clone()),
+            caches: of_signals.caches,
             search: Search::new(ReadModels::new(pool.clone()), search_backends(&stores)),
             progress: stores.progress.clone(),
             sessions,
@@ -252,6 +278,33 @@ impl App {
 fn destinations(settings: &Settings) -> Result<Destinations, StartError> {
     let objects = settings.proof.object_url().map(|url| stores::objects::folder(&settings.object_store, url)).transpose()?;
     Ok(settings.proof.destinations(objects))
+}
+
+fn sessions(settings: &Settings, stores: &Connections, commands: &Commands) -> Sessions {
+    let store = SessionStore::new(stores.pool.clone(), stores.redis.clone(), &settings.master_key, settings.session_bounds());
+    Sessions::new(store, commands.clone())
+}
+
+/// Counts wrong passwords.
+fn guesses(settings: &Settings, stores: &Connections) -> Guesses {
+    let devices = KnownDevices::new(stores.pool.clone(), stores.keys.clone());
+    Guesses::new(Windows::new(stores.redis.clone(), stores.keys.clone()), devices, &settings.rate_limits)
+}
+
+fn parts_of_signals(commands: &Commands, hub: &Hub, stores: &Connections, limits: &Limits) -> signals::Parts {
+    signals::Parts {
+        commands: commands.clone(),
+        hub: hub.clone(),
+        read_models: ReadModels::new(stores.pool.clone()),
+        caches: Caches::new(stores.clone()),
+        progress: stores.progress.clone(),
+        presences: Presences::new(stores.redis.clone()),
+        connections: OpenConnections::new(stores.redis.clone()),
+        typing: Typing::new(stores.redis.clone()),
+        bus: Bus::default(),
+        limits: limits.clone(),
+        node: holder(),
+    }
 }
 
 fn retention(commands: &Commands, stores: &Connections) -> Retention {

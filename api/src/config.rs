@@ -117,8 +117,8 @@ const SETTINGS: &[Setting] = &[
     optional(
         "allowed_origins",
         "",
-        "origins whose web pages may use the interface, separated by commas: `https://app.example.org, http://localhost:3000`; without one, \
-            browsers let no page of another origin read an answer (CORS)",
+        "origins whose web pages may use the interface and the session cookie, separated by commas: `https://app.example.org, \
+            http://localhost:3000`; without one, browsers let no page of another origin read an answer (CORS)",
     ),
     optional(
         "trusted_proxies",
@@ -164,7 +164,7 @@ const SETTINGS: &[Setting] = &[
         "nats_stream",
         "BACKSCROLL_EVENTS",
         "the name of the JetStream stream: letters, digits, `-` and `_`. The subjects of the default stream are `events.>`, those of \
-            another one `NAME.events.>`; notices of new events are sent to `NAME.wake`",
+            another one `NAME.events.>`; notices of new events are sent to `NAME.wake`, those of typing and presence to `NAME.live`",
     ),
     optional(
         "partitions",
@@ -189,6 +189,30 @@ const SETTINGS: &[Setting] = &[
         "10000",
         "the most events of a workspace that a client may have missed to get them from `GET …/changes`; a client that missed more is told to \
             read the state again: 1 to 1000000",
+    ),
+    optional(
+        "live_connections_max",
+        "0",
+        "the most live connections (`GET /v1/live`) of this server at a time; 0 is nine tenths of `connections_max`: 0 to 1000000",
+    ),
+    optional("live_connections_per_person_max", "50", "the most live connections of a person at one server: 1 to 100000"),
+    optional(
+        "live_connections_per_address_max",
+        "0",
+        "the most live connections of one address (of IPv6, of one /64 network) at one server, also through `trusted_proxies`; 0 is no \
+            limit beside `connections_per_address_max`: 0 to 1000000",
+    ),
+    optional(
+        "live_queue_bytes",
+        "1048576",
+        "the most bytes that wait for one live connection; a client that is slower is closed with 4001, and comes back with its cursor: \
+            16384 to 1073741824",
+    ),
+    optional("live_frames_per_second_max", "20", "the most frames that a client may send on a live connection in a second: 1 to 10000"),
+    optional(
+        "live_drain_seconds",
+        "5",
+        "seconds over which clients of live connections are asked to come back to another server when this one stops: 0 to 3600",
     ),
     optional(
         "retention_at",
@@ -278,6 +302,18 @@ pub struct Settings {
     pub workspace_members_max: u32,
     /// The most events of a workspace that a client may have missed to get them.
     pub changes_behind_max: u32,
+    /// The most live connections. 0 means nine tenths of all connections.
+    pub live_connections_max: usize,
+    /// The most live connections of a person.
+    pub live_connections_per_person_max: usize,
+    /// The most live connections of an address. 0 means no limit.
+    pub live_connections_per_address_max: usize,
+    /// The most bytes that wait for one live connection.
+    pub live_queue_bytes: usize,
+    /// The most frames of a client in a second.
+    pub live_frames_per_second_max: u32,
+    /// The time over which live connections are asked to come back elsewhere when the server stops.
+    pub live_drain: Duration,
     /// The time of the daily retention run, in UTC. `None` disables it.
     pub retention_at: Option<NaiveTime>,
     /// The settings of search.
@@ -368,6 +404,12 @@ impl Settings {
             session_age_max: hours(values.number("session_hours_max", 1..=87_600)),
             sessions_max: values.number("sessions_max", 1..=10_000),
             changes_behind_max: values.number("changes_behind_max", 1..=1_000_000),
+            live_connections_max: values.number("live_connections_max", 0..=1_000_000),
+            live_connections_per_person_max: values.number("live_connections_per_person_max", 1..=100_000),
+            live_connections_per_address_max: values.number("live_connections_per_address_max", 0..=1_000_000),
+            live_queue_bytes: values.number("live_queue_bytes", 16_384..=1 << 30),
+            live_frames_per_second_max: values.number("live_frames_per_second_max", 1..=10_000),
+            live_drain: Duration::from_secs(values.number("live_drain_seconds", 0..=3600)),
             retention_at: values.time_of_day("retention_at"),
             invitation_lifetime: hours(values.number("invitation_hours", 1..=8760)),
             erasure_wait: TimeDelta::hours(values.number("erasure_hours", 0..=8760)),
@@ -397,6 +439,32 @@ impl Settings {
     #[must_use]
     pub fn session_bounds(&self) -> Bounds {
         Bounds { unused_max: self.session_lifetime, age_max: self.session_age_max, per_person: self.sessions_max }
+    }
+
+    /// The origin of `public_url`, as browsers name it.
+    #[must_use]
+    pub fn public_origin(&self) -> Option<String> {
+        let url = self.public_url.as_ref()?.parse::<url::Url>().ok()?;
+        Some(url.origin().ascii_serialization())
+    }
+
+    /// Whether clients reach the server over TLS.
+    #[must_use]
+    pub fn is_public_over_tls(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// The limits of live connections.
+    #[must_use]
+    pub fn live_bounds(&self) -> live::Bounds {
+        let or = |limit: usize, otherwise: usize| if limit == 0 { otherwise } else { limit };
+        live::Bounds {
+            queue_bytes: self.live_queue_bytes,
+            per_person: self.live_connections_per_person_max,
+            per_address: or(self.live_connections_per_address_max, usize::MAX),
+            all: or(self.live_connections_max, self.connections_max / 10 * 9),
+            ping_seconds: crate::live::PING_EVERY.as_secs(),
+        }
     }
 
     /// The place of the key that signs the heads of the log.

@@ -5,10 +5,12 @@
 
 mod actor;
 mod body;
+mod caller;
 mod canonical;
 mod checks;
 mod command;
 mod condition;
+mod credential;
 #[cfg(test)]
 mod foreign_input;
 mod host;
@@ -25,11 +27,13 @@ use std::net::IpAddr;
 use actix_web::http::header::{HeaderMap, USER_AGENT};
 use actix_web::{HttpRequest, web};
 
-pub use actor::{Actor, BearerToken, Circumstances, wrong_token};
+pub use actor::{Actor, Circumstances, SessionToken, wrong_token};
 pub use body::{Body, MERGE_PATCH, NoBody, RequestBody};
+pub use caller::{LiveCaller, live_caller};
 pub use checks::Checks;
 pub use command::{Command, Key};
 pub use condition::{IF_MATCH, Tagged, condition_tag, is_known};
+pub use credential::{no_session_cookie, origin_of, reject_foreign_page, session_cookie};
 pub use host::RequestedHost;
 pub use input::{Change, merge, reject_unless_line, reject_unless_moment};
 pub use list::List;
@@ -82,7 +86,7 @@ fn user_agent(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The text of a header.
-fn header<'r>(request: &'r HttpRequest, name: &'static str) -> Result<Option<&'r str>, Problem> {
+pub(crate) fn header<'r>(request: &'r HttpRequest, name: &'static str) -> Result<Option<&'r str>, Problem> {
     let Some(value) = request.headers().get(name) else {
         return Ok(None);
     };

@@ -36,7 +36,7 @@ pub struct Health {
     pub nats: Client,
     /// Why NATS cannot be used at the moment.
     pub link: Link,
-    /// The life of the log.
+    /// The identifier of the log.
     pub log_id: LogId,
     /// The state of this process's relay.
     pub relay: Arc<RelayStats>,

@@ -123,6 +123,18 @@ impl Problem {
         }))
     }
 
+    /// The stable name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// The error, and how to correct it.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// Closes the connection after the answer, so that the server need not read the rest of the request.
     fn closing(mut self) -> Self {
         self.0.closing = true;
@@ -234,6 +246,25 @@ impl Problem {
     pub fn preflight_refused() -> Self {
         let detail = "a page of this origin may not send this method with these headers: allowed_origins of the server lists the origins";
         Self::new(StatusCode::FORBIDDEN, "request.origin_refused", detail)
+    }
+
+    /// The session cookie came with a request that, as far as the server knows, no page of this server sent.
+    pub fn foreign_page() -> Self {
+        let detail = "a request with the session cookie must come from a page of this server (public_url) or of one of its \
+            allowed_origins; a program that is no browser sends the token: Authorization: Bearer bs_…";
+        Self::new(StatusCode::FORBIDDEN, "request.origin_refused", detail)
+    }
+
+    /// No ticket, or one that was used, has expired, or is of another origin or an ended session.
+    pub fn ticket_invalid() -> Self {
+        let detail =
+            "the ticket was used, has expired, or is of another page or an ended session: ask for a new one (POST /v1/live/tickets)";
+        Self::unauthenticated("auth.ticket_invalid", detail)
+    }
+
+    /// Tickets are only in Redis, and Redis does not answer now.
+    pub fn tickets_unavailable(_: RedisDown) -> Self {
+        Self::unavailable("live.tickets_unavailable", "tickets are not available now: connect with the token or the cookie, or try again")
     }
 
     /// The body has another media type.

@@ -6,11 +6,12 @@
 //! that reads for a long time checks its rows with a newer one.
 
 mod among;
+mod live;
 mod past;
 mod shown;
 mod sight;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,9 @@ use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
 
 pub use among::ListedChannel;
+pub use live::{Judgement, LiveAccess, Moment, Reach};
 pub use past::{Audience, Past, People};
+pub use shown::Shown;
 pub use sight::Sight;
 
 /// How long a [`ReadAccess`] counts as recent.
@@ -60,6 +63,17 @@ impl Commands {
     /// The store failed.
     pub async fn workspace_state(&self, id: WorkspaceId) -> Result<Arc<Workspace>, CommandError> {
         Ok(self.fresh().await?.workspace(id).await?)
+    }
+
+    /// Returns the present states of workspaces, all as of the same moment.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn workspace_states(&self, ids: &[WorkspaceId]) -> Result<HashMap<WorkspaceId, Arc<Workspace>>, CommandError> {
+        self.store.catch_up().await?;
+        let ids = ids.iter().map(|id| id.0).collect::<Vec<_>>();
+        let loaded = self.store.load_all::<Workspace>(&ids).await?.into_iter();
+        Ok(loaded.map(|(id, workspace)| (id.into(), workspace.state)).collect())
     }
 
     /// Returns the workspace that has this domain.

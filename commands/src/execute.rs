@@ -38,8 +38,8 @@ pub(crate) trait Decision: Sync {
     }
 }
 
-/// A row that clients read and change, with the events of its stream that only add to it. What others add is no change
-/// that an edit could overwrite: a message can be edited although somebody has reacted to it meanwhile.
+/// A row that clients read and change, with the events of its stream that only add to it. An addition of another user is no
+/// change that an edit could overwrite: a message can be edited although somebody has reacted to it meanwhile.
 pub(crate) struct ChangedRow {
     pub stream: StreamId,
     pub additions: &'static [&'static str],

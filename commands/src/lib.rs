@@ -28,7 +28,7 @@ use chrono::{DateTime, Utc};
 use domain::Context;
 use uuid::Uuid;
 
-pub use access::{Audience, ListedChannel, Past, People, ReadAccess, Sight};
+pub use access::{Audience, Judgement, ListedChannel, LiveAccess, Moment, Past, People, Reach, ReadAccess, Shown, Sight};
 pub use authorize::AccessRefusal;
 pub use erasures::ErasureCandidates;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};

@@ -35,7 +35,7 @@ impl Commands {
     ) -> Result<Posted, CommandError> {
         let post = Post { channel_id, new, earlier, drafted: Mutex::default() };
         let appended = self.execute(asked, &post).await?;
-        // The last draft is the one that was appended. A repeated request appended nothing, whatever it drafted.
+        // The last draft is the one that was appended. A repeated request appended nothing, also if it drafted an event.
         let drafted = post.drafted.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Posted { appended, message: drafted.filter(|_| !appended.replayed) })
     }

@@ -1,7 +1,7 @@
 //! How answers show JSON documents that were stored as they are: payloads, states and settings. A member that is empty
 //! (`null`) is left out, as in every other answer.
 //!
-//! Rows name the functions in `serialize_with`. What is stored does not change.
+//! Rows name the functions in `serialize_with`. The stored form does not change.
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};

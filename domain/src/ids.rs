@@ -90,7 +90,7 @@ id!(
     RetentionId
 );
 id!(
-    /// The life of a log. A position is true within one life only: a recovery to an earlier moment begins another one, in
+    /// The identifier of a log. A position belongs to one log: a recovery to an earlier moment begins another log, in
     /// which the same positions are given to other events.
     LogId
 );

@@ -1,7 +1,7 @@
 //! How answers write a moment: RFC 3339 in UTC, always with six digits of a second and `Z`. So texts of moments have one
 //! length, and their order is the order of the moments.
 //!
-//! Rows name these functions in `serialize_with`. Events do not: what is stored never changes.
+//! Rows name these functions in `serialize_with`. Events do not: their stored form never changes.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};

@@ -12,7 +12,7 @@ use domain::session::{EndReason, Start};
 use futures::future::try_join_all;
 use state::credentials::Credentials;
 use state::sessions::{Added, Ended, EndedBy, Session, SessionStore, permissions};
-use state::token::Token;
+use state::token::{Token, TokenHash};
 use uuid::Uuid;
 
 use super::AuthError;
@@ -111,6 +111,14 @@ impl Sessions {
     /// Postgres does not answer.
     pub async fn take_up(&self, token: &Token) -> Result<Option<Session>, AuthError> {
         Ok(self.store.take_up(token).await?)
+    }
+
+    /// The same by the hash of the token, which a ticket has.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn take_up_by(&self, token: TokenHash) -> Result<Option<Session>, AuthError> {
+        Ok(self.store.take_up_by(token).await?)
     }
 
     /// A user's sessions, the latest first.

@@ -1,4 +1,5 @@
-//! Who gets an event: one match over all events, without `_`, so that a new event does not compile without an answer.
+//! The readers of an event: one match over all events, without `_`, so that a new event does not compile without an
+//! answer.
 
 use commands::{Audience, People};
 use domain::ids::{ChannelId, MessageId, UserId};
@@ -93,7 +94,7 @@ fn of_channel(channel_id: ChannelId, event: &ChannelEvent) -> Audience {
         ChannelEvent::MemberLeft { user_id } | ChannelEvent::MemberRemoved { user_id, .. } => {
             Audience { people: readers, removed: Some(*user_id) }
         }
-        // The other members are not told what somebody is notified of.
+        // The other members do not get the notification level of somebody else.
         ChannelEvent::NotificationLevelChanged { user_id, .. } => People::OnlyIn(*user_id, channel_id).into(),
     }
 }

@@ -16,18 +16,18 @@ use crate::frame::EventFrame;
 /// The tables, as Markdown.
 #[must_use]
 pub fn frames_markdown() -> String {
-    let (mut told, mut untold) =
+    let (mut sent, mut unsent) =
         (String::from("| event | who gets it | frame |\n|---|---|---|\n"), String::from("| event without a frame | why |\n|---|---|\n"));
     for entry in EVENTS {
         // Every example can be read: a test of the domain reads them. Writing to a String cannot fail.
         let Some(recorded) = example(entry) else { continue };
         let name = entry.wire_name;
         let _ = match audience(&recorded, |_| Some(ChannelId(Uuid::nil()))) {
-            Ok(audience) => writeln!(told, "| [`{name}`]({}) | {} | `{}` |", link(name), in_words(&audience), frame_of(name)),
-            Err(untold_because) => writeln!(untold, "| [`{name}`]({}) | {} |", link(name), untold_because.0),
+            Ok(audience) => writeln!(sent, "| [`{name}`]({}) | {} | `{}` |", link(name), in_words(&audience), frame_of(name)),
+            Err(reason) => writeln!(unsent, "| [`{name}`]({}) | {} |", link(name), reason.0),
         };
     }
-    format!("{told}\n{untold}")
+    format!("{sent}\n{unsent}")
 }
 
 /// The event of an example.

@@ -1,5 +1,5 @@
-//! What frames show, as of the moment of sending: messages, channels, workspaces and people. The fields have the names and
-//! the values of the rows that queries return. A field that has no value is absent.
+//! The contents of frames, as of the moment of sending: messages, channels, workspaces and people. The fields have the
+//! names and the values of the rows that queries return. A field that has no value is absent.
 
 use chrono::{DateTime, Utc};
 use domain::channel::MemberRole;

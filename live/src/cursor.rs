@@ -1,4 +1,4 @@
-//! A cursor: a position, with the life of the log in which it is true.
+//! A cursor: a position, with the identifier of its log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use domain::ids::LogId;
 /// A place in the log: everything up to the position is known. Written as `LOG_ID:POSITION`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The life of the log.
+    /// The identifier of the log.
     pub log_id: LogId,
     /// The position of the last event that is known. It is 0 before the first one.
     pub position: i64,

@@ -1,4 +1,4 @@
-//! The frames: one for each event that a client gets. `event` names the event and tells the frames apart.
+//! The frames: one for each event that a client gets. `event` names the event, and says which frame it is.
 //!
 //! Each shows the thing as it is at the moment of sending, not as it was at the position: so a text that was edited,
 //! deleted, purged or erased since is not shown, and a client that keeps what the last frame of a thing showed has it right.
@@ -103,7 +103,7 @@ macro_rules! frames {
 
         $(frames!(@$place $(#[$doc])* $variant $frame $fields);)*
 
-        /// An event that a client gets. `event` tells which it is.
+        /// An event that a client gets. `event` says which event it is.
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(untagged)]
         pub enum EventFrame {
@@ -181,9 +181,9 @@ frames! {
     }
     /// The preferences changed: read `GET /v1/users/me`.
     user UserPreferencesChanged UserPreferencesChangedFrame "user.preferences_changed" {}
-    /// The user set or cleared what they say about themselves for now.
+    /// The user set or cleared the custom status.
     user UserStatusChanged UserStatusChangedFrame "user.status_changed" {
-        /// What the user says. Absent if it was cleared, or has ended.
+        /// The custom status. Absent if it was cleared, or has ended.
         #[serde(skip_serializing_if = "Option::is_none")]
         custom_status: Option<CustomStatus>,
     }
@@ -290,7 +290,7 @@ frames! {
         /// Its name.
         name: String,
     }
-    /// A public channel was created. Who is put into a channel or conversation gets `channel.member_joined` instead.
+    /// A public channel was created. Users who are put into a channel or conversation get `channel.member_joined` instead.
     channel ChannelCreated ChannelCreatedFrame "channel.created" {
         /// The channel.
         channel: FrameChannel,

@@ -1,11 +1,11 @@
-//! Makes the frame of an event from the event and from what is known now.
+//! Makes the frame of an event from the event and from the present state.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use commands::Past;
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use domain::{ChannelEvent, Event, MessageEvent, Recorded, RetentionEvent, User, UserEvent, WorkspaceEvent};
+use domain::{Channel, ChannelEvent, Event, MessageEvent, Recorded, RetentionEvent, User, UserEvent, Workspace, WorkspaceEvent};
 use shapes::{CustomStatus, Person};
 
 use crate::content::{FrameChannel, FrameChannelMember, FrameMember, FrameMessage, FrameWorkspace, person};
@@ -24,22 +24,46 @@ use crate::frame::{
 };
 use crate::message::FoldedMessage;
 
-/// What is known at the moment of sending.
+/// A workspace as it is now, for a reader of an event of it.
+pub(crate) trait Present: Sync {
+    /// The workspace.
+    fn workspace(&self) -> &Workspace;
+    /// The channel that the event is about.
+    fn channel(&self, channel_id: ChannelId) -> Option<&Channel>;
+    /// Whether they may read the channel.
+    fn reads(&self, channel_id: ChannelId) -> bool;
+}
+
+impl Present for Past {
+    fn workspace(&self) -> &Workspace {
+        Self::workspace(self)
+    }
+
+    fn channel(&self, channel_id: ChannelId) -> Option<&Channel> {
+        Self::channel(self, channel_id)
+    }
+
+    fn reads(&self, channel_id: ChannelId) -> bool {
+        Self::reads(self, channel_id)
+    }
+}
+
+/// The state at the moment of sending.
 pub(crate) struct Known<'a> {
     pub(crate) workspace_id: WorkspaceId,
     /// The workspace and its channels.
-    pub(crate) past: &'a Past,
+    pub(crate) present: &'a dyn Present,
     pub(crate) users: &'a HashMap<UserId, Arc<User>>,
     pub(crate) messages: &'a HashMap<MessageId, FoldedMessage>,
-    /// What users say about themselves.
+    /// The custom statuses of users.
     pub(crate) statuses: &'a HashMap<UserId, CustomStatus>,
 }
 
 /// The people whom the frame of an event shows.
-pub(crate) fn people(recorded: &Recorded<Event>, messages: &HashMap<MessageId, FoldedMessage>, past: &Past) -> BTreeSet<UserId> {
+pub(crate) fn people(recorded: &Recorded<Event>, messages: &HashMap<MessageId, FoldedMessage>, present: &dyn Present) -> BTreeSet<UserId> {
     let id = recorded.stream.id;
     let participants = |channel_id: ChannelId| {
-        past.channel(channel_id).map(|channel| {
+        present.channel(channel_id).map(|channel| {
             let is_direct = channel.creation.as_ref().is_some_and(|creation| creation.kind.is_direct());
             channel.members.keys().copied().filter(|_| is_direct).collect::<BTreeSet<_>>()
         })
@@ -183,12 +207,12 @@ impl Known<'_> {
             ChannelEvent::Archived { .. } => ChannelArchivedFrame::of(place, channel()?),
             ChannelEvent::Unarchived { .. } => ChannelUnarchivedFrame::of(place, channel()?),
             ChannelEvent::MemberJoined { user_id, .. } => ChannelMemberJoinedFrame::of(place, channel()?, member(user_id)),
-            // Not the channel: the reader may be the one who is out of it, and may not see its present name.
+            // Not the channel: the reader may be the removed user, and may not see its present name.
             ChannelEvent::MemberLeft { user_id } => ChannelMemberLeftFrame::of(place, member(user_id)),
             ChannelEvent::MemberRemoved { user_id, .. } => ChannelMemberRemovedFrame::of(place, member(user_id)),
             ChannelEvent::MemberRoleChanged { user_id, .. } => ChannelMemberRoleChangedFrame::of(place, member(user_id)),
             ChannelEvent::NotificationLevelChanged { user_id, .. } => {
-                let now = self.past.channel(place.channel_id).and_then(|channel| channel.members.get(user_id));
+                let now = self.present.channel(place.channel_id).and_then(|channel| channel.members.get(user_id));
                 ChannelNotificationLevelChangedFrame::of(place, now.map(|member| member.level.as_str().to_owned()))
             }
         })
@@ -220,20 +244,20 @@ impl Known<'_> {
     }
 
     fn workspace(&self) -> Option<FrameWorkspace> {
-        FrameWorkspace::of(self.workspace_id, self.past.workspace())
+        FrameWorkspace::of(self.workspace_id, self.present.workspace())
     }
 
     fn member(&self, user_id: UserId) -> Option<FrameMember> {
-        FrameMember::of(user_id, self.user(user_id), self.past.workspace().members.get(&user_id))
+        FrameMember::of(user_id, self.user(user_id), self.present.workspace().members.get(&user_id))
     }
 
     fn channel(&self, channel_id: ChannelId) -> Option<FrameChannel> {
-        FrameChannel::of(channel_id, self.past.channel(channel_id)?, |user_id| self.person(user_id))
+        FrameChannel::of(channel_id, self.present.channel(channel_id)?, |user_id| self.person(user_id))
     }
 
     /// A member of a channel. The role is known only if the reader may see the channel now.
     fn channel_member(&self, channel_id: ChannelId, user_id: UserId) -> FrameChannelMember {
-        let channel = self.past.channel(channel_id).filter(|_| self.past.reads(channel_id));
+        let channel = self.present.channel(channel_id).filter(|_| self.present.reads(channel_id));
         FrameChannelMember::of(user_id, self.user(user_id), channel)
     }
 

@@ -2,7 +2,7 @@
 //! test `live::law` compares them.
 //!
 //! The log has no texts that may not be shown: a purge empties events in place, and an erasure destroys the key. A
-//! deleted message has its text in the log, and is shown without.
+//! deleted message has its text in the log, and is shown without it.
 
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
@@ -53,7 +53,7 @@ impl FoldedMessage {
         self.state.apply(event.clone());
     }
 
-    /// What the message began with, with its present text.
+    /// The first event of the message, with its present text.
     pub(crate) fn posting(&self) -> Option<&Posting> {
         self.state.posting.as_ref()
     }

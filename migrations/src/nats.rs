@@ -28,6 +28,13 @@ pub fn wake_subject(stream: &str) -> String {
     format!("{stream}.wake")
 }
 
+/// The subject of the notices that nodes send each other outside the stream: typing, presence, read markers. They are not
+/// in the log.
+#[must_use]
+pub fn notices_subject(stream: &str) -> String {
+    format!("{stream}.live")
+}
+
 /// The configuration of the stream. It is only a transport, and may be deleted at any time.
 #[must_use]
 pub fn events_stream(stream: &str) -> Config {

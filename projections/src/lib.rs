@@ -10,7 +10,6 @@
 pub mod cache;
 mod connections;
 mod engine;
-mod feed;
 mod read_models;
 mod rebuild;
 pub mod relational;

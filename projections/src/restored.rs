@@ -34,7 +34,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 pub struct Arrival {
     /// The identifier of this copy.
     pub copy_id: CopyId,
-    /// The life of the log.
+    /// The identifier of the log.
     pub log_id: LogId,
     /// Whether the database is a copy that no process had used before.
     pub is_new_copy: bool,

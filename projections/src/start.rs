@@ -1,5 +1,5 @@
-//! What a client needs when it starts, read in one snapshot of the read tables: everything is as of one position of the
-//! log (docs/decisions/0049-a-clients-start-is-read-in-one-snapshot.md).
+//! The rows that a client needs when it starts, read in one snapshot of the read tables: everything is as of one position
+//! of the log (docs/decisions/0049-a-clients-start-is-read-in-one-snapshot.md).
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ const CHANNELS_MAX: i64 = 500;
 /// How often the snapshot is read anew because a rebuild has switched the tables meanwhile.
 const TRIES_MAX: usize = 3;
 
-/// What to read for a client's start.
+/// The rows to read for a client's start.
 #[derive(Clone, Copy, Debug)]
 pub struct StartQuery<'a> {
     /// The user.
@@ -135,7 +135,7 @@ async fn position(snapshot: &mut PgConnection) -> sqlx::Result<i64> {
     Ok(position.fetch_optional(snapshot).await?.unwrap_or(0))
 }
 
-/// Which tables the names stand for now. A snapshot holds rows, not names.
+/// The tables that the names refer to now. A snapshot has rows, not names.
 async fn tables(snapshot: &mut PgConnection) -> sqlx::Result<i64> {
     let oid = query!(r#"SELECT to_regclass('channels')::oid::bigint AS "oid!""#).fetch_one(snapshot).await?;
     Ok(oid.oid)

@@ -3,6 +3,7 @@
 //!
 //! The state is stored in Redis, and in the schemas `secret` and `state` of Postgres. There is one file for each kind of state.
 
+pub mod connections;
 pub mod credentials;
 pub mod devices;
 pub mod exports;
@@ -10,6 +11,8 @@ pub mod invitations;
 pub mod limits;
 pub mod presence;
 pub mod sessions;
+mod tagged;
+pub mod tickets;
 pub mod token;
 pub mod typing;
 

@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use keyring::{MasterKey, Secret};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -13,6 +14,8 @@ const SESSION_PREFIX: &str = "bs_";
 const INVITATION_PREFIX: &str = "bsi_";
 /// The prefix of a known device's token.
 const DEVICE_PREFIX: &str = "bsd_";
+/// The prefix of a ticket, which opens one connection.
+const TICKET_PREFIX: &str = "bst_";
 /// 32 bytes in base64 without padding.
 const SECRET_CHARS: usize = 43;
 
@@ -21,7 +24,7 @@ const SECRET_CHARS: usize = 43;
 pub struct Token(Secret);
 
 /// The SHA-256 of a token, which stores use as its identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TokenHash(pub [u8; 32]);
 
 impl Token {
@@ -42,6 +45,18 @@ impl Token {
     #[must_use]
     pub fn parse_device(text: &str) -> Option<Self> {
         Self::parse(DEVICE_PREFIX, text)
+    }
+
+    /// Makes a ticket from 256 random bits of the system. It opens one connection ([`crate::tickets`]).
+    #[must_use]
+    pub fn of_new_ticket() -> Self {
+        Self::written(TICKET_PREFIX, &rand::random::<[u8; 32]>())
+    }
+
+    /// Parses a ticket from a client. `None` if the text cannot be one.
+    #[must_use]
+    pub fn parse_ticket(text: &str) -> Option<Self> {
+        Self::parse(TICKET_PREFIX, text)
     }
 
     /// The token of an invitation. It is derived from the key, so a repeated request with the same idempotency key gets

@@ -1,7 +1,7 @@
 //! Connections to all stores: Postgres, Redis, NATS, Elasticsearch, object stores. Also what every other crate needs of
-//! the log: reading it by position, and the digest of an event. Also the checkpoints of projections, the pauses
-//! before a retry ([`retry`]), which releases may run on a database ([`release`]), what a restored database lacks
-//! ([`restored`]), and the wording of errors for operators ([`diagnosis`]).
+//! the log: reading it by position, the feed of new events ([`feed`]), and the digest of an event. Also the checkpoints
+//! of projections, the pauses before a retry ([`retry`]), which releases may run on a database ([`release`]), what a
+//! restored database lacks ([`restored`]), and the wording of errors for operators ([`diagnosis`]).
 //!
 //! Not here: writing the log (`commands`), building tables from it (`projections`), and settings (`api`).
 
@@ -12,6 +12,7 @@ pub mod clock;
 pub mod diagnosis;
 pub mod elasticsearch;
 pub mod error;
+pub mod feed;
 pub mod log;
 pub mod nats;
 pub mod objects;

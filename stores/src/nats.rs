@@ -1,5 +1,6 @@
 //! Connects to NATS, and knows why it cannot be used.
 
+pub mod bus;
 mod link;
 
 use async_nats::{Client, ConnectError, ConnectOptions, Event, ServerAddr, ServerError};

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `rows` | one file for each row of the table |
 //! | `load`, `client` | callers over HTTP: as fast as they can, or at a fixed rate |
+//! | `listeners` | clients with WebSockets |
 //! | `appenders`, `command_path`, `filled_log` | calls without HTTP, which several rows use |
 //! | `place`, `served`, `furnish`, `posters` | separate stores; the real binary; users and messages; users that post |
 //! | `runs`, `report` | the figures of five runs, and the lines of the table |
@@ -21,6 +22,7 @@ mod client;
 mod command_path;
 mod filled_log;
 mod furnish;
+mod listeners;
 mod load;
 mod machine;
 mod page;

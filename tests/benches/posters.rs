@@ -1,5 +1,6 @@
 //! Users that post to one channel of the real binary over HTTP.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -75,8 +76,7 @@ impl Posters {
     pub async fn connect(&self, number: usize) -> Vec<Poster> {
         let mut posters = Vec::with_capacity(number);
         for token in self.tokens.iter().cycle().take(number) {
-            let client = Client::connect(self.served.address, Some(token)).await;
-            posters.push(Poster { client, path: self.path.clone(), tally: Arc::clone(&self.tally) });
+            posters.push(Poster::connect(self.served.address, token, &self.path, &self.tally).await);
         }
         posters
     }
@@ -92,6 +92,13 @@ pub struct Poster {
     client: Client,
     path: String,
     tally: Arc<Tally>,
+}
+
+impl Poster {
+    /// A connection with this token, to post at this path.
+    pub async fn connect(address: SocketAddr, token: &str, path: &str, tally: &Arc<Tally>) -> Self {
+        Self { client: Client::connect(address, Some(token)).await, path: path.to_owned(), tally: Arc::clone(tally) }
+    }
 }
 
 impl Caller for Poster {

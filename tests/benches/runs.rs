@@ -54,6 +54,11 @@ impl Latencies {
         Self(sorted)
     }
 
+    /// The number of requests.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The latency in milliseconds that this part of all requests did not exceed.
     pub fn percentile(&self, part: f64) -> f64 {
         let place = ((self.0.len() as f64 * part).ceil() as usize).clamp(1, self.0.len().max(1)) - 1;

@@ -49,6 +49,11 @@ impl Served {
         self.program.memory_peak() as f64 / f64::from(1 << 20)
     }
 
+    /// The processor time that the server has used.
+    pub fn processor_time(&self) -> Duration {
+        self.program.processor_time()
+    }
+
     /// The present memory of the server, in MB.
     pub fn memory(&self) -> f64 {
         self.program.memory() as f64 / f64::from(1 << 20)

@@ -1,4 +1,4 @@
-//! What the OpenAPI document promises, checked on every answer that a test receives: the status, the media type, and the
+//! The promises of the OpenAPI document, checked on every answer that a test receives: the status, the media type, and the
 //! code of a problem are documented for the operation.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 
-/// What an operation may answer with.
+/// The permitted answers of an operation.
 #[derive(Debug)]
 pub struct Operation {
     /// Its name.
@@ -116,7 +116,7 @@ impl Operation {
 /// Checks an answer of the HTTP interface. `asked` is the method and the path of the request.
 ///
 /// # Panics
-/// Panics if the document does not have such an answer.
+/// Panics if the document does not have the answer.
 #[track_caller]
 pub fn check(answer: &Answer) {
     let contract = Contract::of_this_release();

@@ -13,6 +13,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// The longest time until a process has printed its first line.
 const FIRST_LINE_MAX: Duration = Duration::from_secs(180);
 
+/// The unit of processor times in /proc. Linux reports them in hundredths of a second on every machine.
+const TICKS_A_SECOND: u64 = 100;
+
 /// A running `backscroll`. The process is killed when this value is dropped.
 pub struct Program {
     child: Child,
@@ -122,6 +125,19 @@ impl Program {
     #[must_use]
     pub fn memory(&self) -> u64 {
         status(self.child.id(), "VmRSS").expect("a running process")
+    }
+
+    /// The processor time that the process has used, of its own and in the kernel for it.
+    ///
+    /// # Panics
+    /// Panics if the process has ended.
+    #[must_use]
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("a running process");
+        // The name of the program is in parentheses. Behind it, utime and stime are the fields 12 and 13 (proc(5)).
+        let (_, fields) = stat.rsplit_once(')').expect("the fields of a process");
+        let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
+        Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND)
     }
 
     /// The peak memory of the process, in bytes.

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use stores::redis::Redis;
 use uuid::Uuid;
 
@@ -40,6 +41,16 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// Raises this process's limit of open files as far as the system allows. Many shells and service managers begin with
+/// 1,024.
+///
+/// # Panics
+/// Panics if the limit cannot be changed.
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("the limit of open files");
 }
 
 /// A connection to Redis, with a separate prefix of keys.

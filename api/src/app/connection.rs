@@ -8,11 +8,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::net::sockopt::{set_socket_send_buffer_size, set_tcp_user_timeout};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::peers::Place;
+use crate::live::UNACKNOWLEDGED_MAX;
+use crate::live::wire::Buffers;
+
+/// The most bytes that the system keeps for a live connection. Linux doubles it.
+const SEND_BUFFER_BYTES: usize = 32 * 1024;
 
 /// A connection that ends if the server has sent nothing on it for `unanswered_max`. A slow client cannot extend this:
 /// what it sends does not count.
@@ -22,6 +28,7 @@ pub(super) struct Connection {
     /// The time at which the connection ends, even if its client is fast.
     ends_at: Option<Instant>,
     _place: Option<Place>,
+    buffers: Buffers,
     /// The time of the last write, or the start of the connection.
     sent_at: Instant,
     /// Fires when the time may be over. It is reset only then, not on each write.
@@ -33,7 +40,7 @@ impl Connection {
     pub(super) fn new(stream: TcpStream, unanswered_max: Duration) -> Self {
         let sent_at = Instant::now();
         let timer = Box::pin(sleep_until(sent_at + unanswered_max));
-        Self { stream, unanswered_max, ends_at: None, _place: None, sent_at, timer }
+        Self { stream, unanswered_max, ends_at: None, _place: None, buffers: Buffers::default(), sent_at, timer }
     }
 
     /// Sets the connection's place among those of its address. The place is released when the connection ends.
@@ -46,6 +53,27 @@ impl Connection {
     pub(super) fn lasting(mut self, lasts_max: Duration) -> Self {
         self.ends_at = Some(self.sent_at + lasts_max);
         self
+    }
+
+    /// Bounds what the system keeps of a connection whose client does not read: a live connection has no end of its own.
+    pub(super) fn bound(&mut self) {
+        let limit_ms = u32::try_from(UNACKNOWLEDGED_MAX.as_millis()).unwrap_or(u32::MAX);
+        let bounded =
+            set_socket_send_buffer_size(&self.stream, SEND_BUFFER_BYTES).and_then(|()| set_tcp_user_timeout(&self.stream, limit_ms));
+        if let Err(error) = bounded {
+            tracing::debug!(%error, "the buffers of a live connection cannot be bounded");
+        }
+    }
+
+    fn bound_if_asked(&mut self) {
+        if self.buffers.must_be_bound() {
+            self.bound();
+        }
+    }
+
+    /// Lets other tasks bound the buffers of the connection.
+    pub(super) fn buffers(&self) -> Buffers {
+        self.buffers.clone()
     }
 
     /// Whether the time is over. If not, the timer wakes the task when it may be.
@@ -80,11 +108,13 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        self.bound_if_asked();
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.sent(written, cx)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<Result<usize>> {
+        self.bound_if_asked();
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.sent(written, cx)
     }

@@ -26,6 +26,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use h2::server::{Builder, Connection as Http2Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
+use http::header::CONTENT_TYPE;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -33,6 +34,7 @@ use self::message::{request_of, response_of};
 use super::connection::Connection;
 use super::peers::Peers;
 use crate::health::Leaving;
+use crate::live::wire::Buffers;
 use crate::metrics::Metrics;
 
 /// The beginning of HTTP/2's preface. No request of HTTP/1.1 begins like this.
@@ -102,6 +104,7 @@ where
     S::Response: Into<Response<B>>,
     B: MessageBody,
 {
+    let buffers = stream.buffers();
     let handshake = Builder::new()
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX)
@@ -119,7 +122,7 @@ where
                     // The first request of a connection has the place of the connection.
                     let place = if running.is_empty() { Some(None) } else { rules.peers.admit(peer).map(Some) };
                     match place {
-                        Some(place) => running.push(answer(request, respond, peer, &*service, rules.unread_max, place)),
+                        Some(place) => running.push(answer(request, respond, peer, &*service, (rules.unread_max, &buffers), place)),
                         None => {
                             rules.metrics.count_refused_connection();
                             respond.send_reset(Reason::REFUSED_STREAM);
@@ -165,13 +168,14 @@ fn failed(error: h2::Error, metrics: &Metrics) -> DispatchError {
     DispatchError::Io(error.into_io().unwrap_or_else(|| std::io::ErrorKind::InvalidData.into()))
 }
 
-/// Answers one request. `place` is held until its end.
+/// Answers one request. `bounds` are the longest time in which the client reads nothing of an answer, and the buffers of
+/// the connection, for a live one. `place` is held until the end.
 async fn answer<S, B, P>(
     request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     peer: Option<SocketAddr>,
     service: &S,
-    unread_max: Duration,
+    bounds: (Duration, &Buffers),
     place: P,
 ) where
     S: Service<Request>,
@@ -187,8 +191,8 @@ async fn answer<S, B, P>(
         _ = poll_fn(|context| respond.poll_reset(context)) => return,
     };
     let sent = match answered {
-        Ok(response) => send(respond, response.into(), is_head, unread_max).await,
-        Err(error) => send(respond, error.into(), is_head, unread_max).await,
+        Ok(response) => send(respond, response.into(), is_head, bounds).await,
+        Err(error) => send(respond, error.into(), is_head, bounds).await,
     };
     if let Err(error) = sent {
         tracing::debug!(%error, "an answer ends early: its client is gone, has cancelled it, or does not read it");
@@ -199,9 +203,13 @@ async fn send<B: MessageBody>(
     mut respond: SendResponse<Bytes>,
     response: Response<B>,
     is_head: bool,
-    unread_max: Duration,
+    (unread_max, buffers): (Duration, &Buffers),
 ) -> Result<(), h2::Error> {
     let (head, body) = response_of(response);
+    if head.headers().get(CONTENT_TYPE).is_some_and(|value| value == "text/event-stream") {
+        // A live connection has no end of its own, so the system must notice that the client is gone.
+        buffers.bound();
+    }
     let is_empty = is_head || matches!(body.size(), BodySize::None | BodySize::Sized(0)) || head.status() == http::StatusCode::NO_CONTENT;
     let mut stream = respond.send_response(head, is_empty)?;
     if is_empty {

@@ -7,6 +7,7 @@ use state::exports::ExportStore;
 
 use super::{App, Roles};
 use crate::health::{Health, Leaving};
+use crate::http::live::Live;
 use crate::metrics::Figures;
 
 /// Registers one part with the requests of a thread.
@@ -23,6 +24,8 @@ impl App {
             share(Data::new(self.read_models.clone())),
             share(Data::new(self.audit_log.clone())),
             share(Data::new(self.changes.clone())),
+            share(Data::new(self.hub.clone())),
+            share(Data::new(self.live())),
             share(Data::new(self.progress.clone())),
             share(Data::new(self.caches.clone())),
             share(Data::new(self.search.clone())),
@@ -37,6 +40,9 @@ impl App {
             share(Data::new(self.limits.clone())),
             share(Data::new(self.presences.clone())),
             share(Data::new(self.typing.clone())),
+            share(Data::new(self.tickets.clone())),
+            share(Data::new(self.connections.clone())),
+            share(Data::new(self.signals.clone())),
             share(Data::new(self.replays.clone())),
             share(Data::new(self.retention.clone())),
             share(Data::new(self.erasures())),
@@ -47,6 +53,15 @@ impl App {
             share(Data::new(self.figures(health))),
         ]);
         move |config| parts.iter().for_each(|share| share(config))
+    }
+
+    fn live(&self) -> Live {
+        Live {
+            hub: self.hub.clone(),
+            frames: self.client_frames.clone(),
+            read_models: self.read_models.clone(),
+            progress: self.progress.clone(),
+        }
     }
 
     fn figures(&self, health: &Health) -> Figures {
@@ -63,6 +78,8 @@ impl App {
             proof: self.proof.clone(),
             heads: self.heads.clone(),
             caches: self.caches.clone(),
+            signals: self.signals.clone(),
+            hub: self.hub.clone(),
         }
     }
 

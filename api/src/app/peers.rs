@@ -4,8 +4,10 @@
 //! for many clients: it is not counted, and must itself limit the connections of each client.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use state::limits::client_network;
 
 use crate::config::Network;
 
@@ -37,7 +39,7 @@ impl Peers {
     pub(super) fn admit(self: &Arc<Self>, peer: Option<SocketAddr>) -> Option<Place> {
         let counted = peer.map(|peer| peer.ip().to_canonical()).filter(|ip| !self.trusted.iter().any(|network| network.contains(*ip)));
         let Some(ip) = counted else { return Some(Place(None)) };
-        let network = network_of(ip);
+        let network = client_network(ip);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(network).or_insert(0);
         // A new entry always has room, because at least one connection is allowed.
@@ -59,14 +61,6 @@ impl Drop for Place {
                 counts.remove(&network);
             }
         }
-    }
-}
-
-/// The address that counts: an IPv4 address itself, or the first address of an IPv6 address's /64 network.
-fn network_of(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

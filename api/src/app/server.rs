@@ -8,7 +8,9 @@ use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::web::{self, Data};
+use live::Close;
 use state::exports::ExportStore;
+use stores::feed::Sources;
 use stores::release::holder;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +36,11 @@ use crate::{extract, http, limit, telemetry};
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// The longest time that a client may take to close a connection that the server has closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much longer than asked the server waits for live connections to come back elsewhere.
+const DRAINED_AFTER: Duration = Duration::from_secs(1);
+/// The time between two looks at the live connections that are left.
+const DRAIN_LOOK: Duration = Duration::from_millis(50);
 
 /// The handle of a served socket, and its task.
 type Serving = (ServerHandle, JoinHandle<std::io::Result<()>>);
@@ -71,7 +78,7 @@ impl Server {
             shutdown: CancellationToken::new(),
         };
         server.start_operators()?;
-        server.background.spawn(watch::run(server.app.clone(), server.shutdown.clone()));
+        server.background.spawn(watch::run(server.app.clone(), server.health.leaving.clone(), server.shutdown.clone()));
         if roles.relay {
             server.start_relay();
         }
@@ -112,13 +119,28 @@ impl Server {
     /// Announces that the server is about to stop, and waits for `shutdown_delay`, or until `hurry` completes. Both
     /// `/readyz` answer 503 at once, and every answer ends its connection, so that a load balancer turns to other
     /// servers. Requests are still answered. At the end the socket takes no new connections.
+    ///
+    /// Live connections are asked to come back elsewhere, spread over `live_drain_seconds`. If that is longer, this waits
+    /// until they have gone.
     pub async fn leave(&mut self, hurry: impl Future<Output = ()>) {
-        let delay = self.app.settings.shutdown_delay;
+        let (delay, drain) = (self.app.settings.shutdown_delay, self.app.settings.live_drain);
         self.health.leaving.begin();
-        if self.http.is_none() || delay.is_zero() {
+        if self.http.is_none() {
             return;
         }
-        let _ = tokio::time::timeout(delay, hurry).await;
+        self.app.hub.drain(drain);
+        let began = tokio::time::Instant::now();
+        let left = async {
+            tokio::time::sleep(delay).await;
+            while self.app.hub.connections() > 0 && began.elapsed() < drain + DRAINED_AFTER {
+                tokio::time::sleep(DRAIN_LOOK).await;
+            }
+        };
+        let () = tokio::select! { () = left => {}, () = hurry => {} };
+        self.app.hub.close_all(Close::ServerDrains);
+        if delay.is_zero() {
+            return;
+        }
         if let Some(closing) = self.closing.take() {
             closing.close().await;
         }
@@ -127,6 +149,8 @@ impl Server {
     /// Stops the server: it takes no new requests, completes the running ones, and then ends the background work.
     pub async fn stop(mut self) {
         self.health.leaving.begin();
+        self.app.hub.drain(Duration::ZERO);
+        self.app.hub.close_all(Close::ServerDrains);
         drop(self.closing.take());
         if let Some((handle, task)) = self.http.take() {
             handle.stop(true).await;
@@ -195,8 +219,17 @@ impl Server {
         let (store, settings) = (self.app.commands.store(), &self.app.settings);
         let announce = commands::relay::announce(self.app.nats.clone(), settings.nats_stream.clone(), store.head(), self.shutdown.clone());
         self.background.spawn(announce);
+        let notices = self.app.bus.start(
+            self.app.nats.clone(),
+            migrations::nats::notices_subject(&settings.nats_stream),
+            self.app.changes.log_id(),
+            self.shutdown.clone(),
+        );
+        self.background.spawn(self.app.signals.clone().run(notices, self.shutdown.clone()));
         self.background.spawn(sweep_sessions(self.app.clone(), self.shutdown.clone()));
         self.background.spawn(self.app.erasures().run(self.shutdown.clone()));
+
+        self.background.spawn(self.app.hub.clone().run(self.live_sources(), self.shutdown.clone()));
 
         let mut closing = None;
         let (address, serving) = listen("listen", settings.listen, |listener| {
@@ -206,6 +239,17 @@ impl Server {
         self.closing = closing;
         (self.address, self.http) = (Some(address), Some(serving));
         Ok(())
+    }
+
+    /// The sources of live connections. They do not wait for the projectors, so they read the log by themselves.
+    fn live_sources(&self) -> Sources {
+        let app = &self.app;
+        Sources {
+            pool: app.work_pool.clone(),
+            keys: app.keys.clone(),
+            nats: Some((app.nats.clone(), app.settings.nats_stream.clone())),
+            wake: Some(app.commands.store().head()),
+        }
     }
 
     fn start_operators(&mut self) -> Result<(), StartError> {

@@ -14,9 +14,9 @@ use actix_web::body::{BoxBody, MessageBody};
 use tokio::net::TcpStream;
 
 use super::acceptor::Acceptor;
-use super::http2;
+use super::{http2, upgrade};
 
-/// What the connections of a worker need.
+/// The parts that the connections of a worker need.
 #[derive(Clone)]
 pub(super) struct Versions {
     pub acceptor: Acceptor,
@@ -83,13 +83,27 @@ impl Versions {
         S::Future: 'static,
         B: MessageBody + 'static,
     {
-        let stopping = self.stopping.clone();
+        let (stopping, upgrading) = (self.stopping.clone(), app.clone());
         HttpService::build()
+            .upgrade(fn_factory(move || {
+                let app = upgrading.clone();
+                let serve = move |(request, client)| {
+                    let app = app.clone();
+                    async move {
+                        upgrade::serve::<_, B>(app, request, client).await;
+                        Ok::<_, actix_http::Error>(())
+                    }
+                };
+                ready(Ok::<_, ()>(fn_service(serve)))
+            }))
+            .on_connect_ext(|connection: &super::connection::Connection, data| {
+                data.insert(connection.buffers());
+            })
             .graceful_shutdown_signal(move || stopped(stopping.clone()))
             .client_request_timeout(self.rules.head_timeout)
             .client_disconnect_timeout(self.rules.close_timeout)
             .keep_alive(self.rules.idle_timeout)
-            // A client that has gone needs no answer. What its request has begun to read is cancelled.
+            // A client that has closed its connection needs no answer. The reads of its request are cancelled.
             .h1_allow_half_closed(false)
             .local_addr(self.address)
             .finish(fn_factory(move || ready(Ok::<_, ()>(app.clone()))))

@@ -4,7 +4,6 @@ use std::future::{Ready, ready};
 use std::net::IpAddr;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::Utc;
 use domain::Context;
@@ -12,10 +11,12 @@ use domain::ids::{SessionId, UserId};
 use futures::TryFutureExt;
 use futures::future::LocalBoxFuture;
 use identity::sessions::{Device, Sessions};
-use state::token::Token;
+use state::sessions::Session;
+use state::token::{Token, TokenHash};
 use tracing::Span;
 use uuid::Uuid;
 
+use super::credential::{Credential, Guard, Way, credential_of};
 use super::{client_ip, part, user_agent};
 use crate::config::Settings;
 use crate::limit::Limits;
@@ -24,36 +25,30 @@ use crate::telemetry::{RequestActor, RequestId};
 
 /// The token of a request to sign out, valid or not. The request counts in its own class. So a flood of sign-ins or of
 /// wrong tokens from the same address cannot stop a user from signing out.
-pub struct BearerToken(pub Token);
+pub struct SessionToken {
+    /// The token.
+    pub token: Token,
+    /// Whether a browser sent it as its cookie.
+    pub is_cookie: bool,
+}
 
-impl FromRequest for BearerToken {
+impl FromRequest for SessionToken {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let Some(token) = token_of(&request)? else { return Err(wrong_token(&request, None)) };
+            let Credential { token, way } = credential_of(&request, Guard::Changes)?;
+            let Some(token) = token else { return Err(wrong_token(&request, None)) };
             part::<Limits>(&request)?.count_sign_out(&request, address(&request)?, &token).await?;
-            Ok(Self(token))
+            Ok(Self { token, is_cookie: way == Way::Cookie })
         })
     }
 }
 
 fn address(request: &HttpRequest) -> Result<Option<IpAddr>, Problem> {
     Ok(client_ip(request, &part::<Settings>(request)?.trusted_proxies))
-}
-
-/// The session token in the request, or `None` if its text cannot be one.
-pub(super) fn token_of(request: &HttpRequest) -> Result<Option<Token>, Problem> {
-    let missing =
-        || Problem::unauthenticated("auth.token_missing", "sign in (POST /v1/sessions) and send the token: Authorization: Bearer bs_…");
-    let Ok(text) = request.headers().get(AUTHORIZATION).ok_or_else(missing)?.to_str() else { return Ok(None) };
-    let (scheme, token) = text.split_once(' ').ok_or_else(missing)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(missing());
-    }
-    Ok(Token::parse_session(token.trim()))
 }
 
 /// Counts an invalid token, and returns the problem.
@@ -73,6 +68,8 @@ pub struct Actor {
     pub user_id: UserId,
     /// The session.
     pub session_id: SessionId,
+    /// The hash of the session's token.
+    pub token: TokenHash,
     circumstances: Circumstances,
 }
 
@@ -91,20 +88,32 @@ impl FromRequest for Actor {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let Some(token) = token_of(&request)? else { return Err(wrong_token(&request, None)) };
-            let (limits, sessions) = (part::<Limits>(&request)?, part::<Sessions>(&request)?);
-            if limits.is_wrong(&request, address(&request)?, &token)? {
-                return Err(expired());
-            }
-            let session = sessions.take_up(&token).map_err(Problem::from);
-            let Some(session) = limits.count_session(&request, &token, session).await? else {
-                return Err(wrong_token(&request, Some(&token)));
-            };
-            Span::current().record("actor.id", session.user_id.to_string());
-            request.extensions_mut().insert(RequestActor(session.user_id));
-            let circumstances = Circumstances::of(&request, &*part::<Settings>(&request)?);
-            Ok(Self { user_id: session.user_id, session_id: session.session_id, circumstances })
+            let (session, token) = session_of(&request, Guard::Changes).await?;
+            Self::of(&request, &session, token)
         })
+    }
+}
+
+impl Actor {
+    pub(super) fn of(request: &HttpRequest, session: &Session, token: TokenHash) -> Result<Self, Problem> {
+        Span::current().record("actor.id", session.user_id.to_string());
+        request.extensions_mut().insert(RequestActor(session.user_id));
+        let circumstances = Circumstances::of(request, &*part::<Settings>(request)?);
+        Ok(Self { user_id: session.user_id, session_id: session.session_id, token, circumstances })
+    }
+}
+
+/// The session that a request names, and the hash of its token. The request counts.
+pub(super) async fn session_of(request: &HttpRequest, guard: Guard) -> Result<(Session, TokenHash), Problem> {
+    let Some(token) = credential_of(request, guard)?.token else { return Err(wrong_token(request, None)) };
+    let (limits, sessions) = (part::<Limits>(request)?, part::<Sessions>(request)?);
+    if limits.is_wrong(request, address(request)?, &token)? {
+        return Err(expired());
+    }
+    let (hash, session) = (token.hash(), sessions.take_up(&token).map_err(Problem::from));
+    match limits.count_session(request, &hash, session).await? {
+        Some(session) => Ok((session, hash)),
+        None => Err(wrong_token(request, Some(&token))),
     }
 }
 

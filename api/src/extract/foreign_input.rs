@@ -75,7 +75,7 @@ proptest! {
     fn any_authorization_header_is_a_token_or_401(value in header_value(), near in nearly("Bearer bs_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")) {
         for value in [value, near] {
             let request = TestRequest::default().insert_header((AUTHORIZATION, value)).to_http_request();
-            if let Err(problem) = super::actor::token_of(&request) {
+            if let Err(problem) = super::credential::credential_of(&request, super::credential::Guard::Changes) {
                 prop_assert_eq!(problem.status_code(), 401);
             }
         }

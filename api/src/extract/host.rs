@@ -26,17 +26,21 @@ impl FromRequest for RequestedHost {
     }
 }
 
-/// A header of the peer counts only if the peer is a trusted proxy. If several proxies have added a host, the last one
-/// counts: a trusted proxy wrote it.
 fn requested_host(request: &HttpRequest, trusted: &[Network]) -> Option<String> {
+    let authority = requested_authority(request, trusted)?;
+    Some(authority.host().trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// The host and the port that the client asked for. A header of the peer counts only if the peer is a trusted proxy. If
+/// several proxies have added a host, the last one counts: a trusted proxy wrote it.
+pub(super) fn requested_authority(request: &HttpRequest, trusted: &[Network]) -> Option<Authority> {
     let is_proxy = request.peer_addr().is_some_and(|peer| trusted.iter().any(|network| network.contains(peer.ip())));
     let forwarded = request.headers().get_all(FORWARDED_HOST).last().filter(|_| is_proxy);
     let forwarded = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()).map(str::trim);
     let named = || request.headers().get(HOST)?.to_str().ok();
     // An address with a host overrides the header (RFC 9112, 3.2.2).
     let authority = forwarded.or_else(|| request.uri().authority().map(Authority::as_str)).or_else(named)?;
-    let authority = authority.parse::<Authority>().ok()?;
-    Some(authority.host().trim_end_matches('.').to_ascii_lowercase())
+    authority.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A query: the caller, and the position that the read model must have reached. It is the position of the caller's own
-//! last write, on whichever node it was made, so people read their own writes. A client may ask for a later position,
-//! or for no wait at all.
+//! last write, on any node, so people read their own writes. A client may ask for a later position, or for no wait at
+//! all.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -120,7 +120,7 @@ impl FromRequest for ReadingNow {
     }
 }
 
-/// What a query waits for, if the client does not ask for anything.
+/// The position that a query waits for if the client does not ask for one.
 #[derive(Clone, Copy)]
 enum Wait {
     OwnWrites,

@@ -17,13 +17,13 @@ const DEPTH_MAX: usize = 16;
 /// The code of a value that has the right type, but is too long, too short, too large or too small.
 const INVALID: &str = "input.invalid";
 
-/// What an input must look like.
+/// The required form of an input.
 pub(super) struct Shape {
     root: Value,
     named: BTreeMap<String, Value>,
     /// The code of a mistake of the form.
     code: &'static str,
-    /// What a member of the input is called.
+    /// The word for a member of the input.
     member: &'static str,
     /// Whether all values are texts, as in a query string.
     is_text: bool,

@@ -31,7 +31,7 @@ impl Health {
         Some(judged_within(Verdict::Unavailable, missing).await)
     }
 
-    /// Which life of the log this process serves, and where it ends.
+    /// The identifier of the log that this process serves, and the position of its end.
     pub(super) async fn log(&self) -> Option<Part> {
         let log_id = self.log_id;
         let end = async { stores::log::head(&self.stores.pool).await.map(|head| format!("{log_id} ends at {head}")) };

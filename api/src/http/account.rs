@@ -38,7 +38,7 @@ pub struct Account {
     /// The pronouns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pronouns: Option<String>,
-    /// What the user says about themselves for now. Absent if it has ended, or there is none.
+    /// The user's custom status. Absent if it has ended, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     custom_status: Option<CustomStatus>,
     /// The time zone in which the user's day begins.

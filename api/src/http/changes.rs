@@ -1,4 +1,4 @@
-//! What changed in a workspace: the frames of its events behind a cursor. docs/LIVE.md describes the protocol.
+//! The changes in a workspace: the frames of its events behind a cursor. docs/LIVE.md describes the protocol.
 
 use std::time::Duration;
 
@@ -53,10 +53,10 @@ impl ChangesQuery {
 
 /// Get what changed in a workspace behind a cursor, in the order of the log
 ///
-/// Each frame shows what an event was about as it is now: a text that was deleted since is not in it. The caller gets an
-/// event if they could see it when it happened and can see it now; that the caller was removed from a channel is the last
-/// that they get of it. A page may have fewer events than `limit` although there are more: read on while `has_more`. If
-/// `reset` is there, read the state again and go on from `next`.
+/// Each frame shows the message, channel or person of an event as it is now: a text that was deleted since is not in it.
+/// The caller gets an event if they could see it when it happened and can see it now. The removal of the caller from a
+/// channel is the last event that they get of the channel. A page may have fewer events than `limit` although there are
+/// more: read on while `has_more`. If `reset` is there, read the state again and go on from `next`.
 #[utoipa::path(tag = "changes", params(WorkspacePath, ChangesQuery, QueryHeaders),
     responses((status = 200, description = "The events.", body = ChangesPage)))]
 #[get("/workspaces/{workspace_id}/changes")]

@@ -1,4 +1,4 @@
-//! What a channel says about itself: its name, topic, purpose, description and settings.
+//! The details of a channel: its name, topic, purpose, description and settings.
 
 use actix_web::put;
 use actix_web::web::Path;

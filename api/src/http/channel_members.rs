@@ -95,7 +95,7 @@ pub async fn remove_channel_member(path: Path<ChannelMemberPath>, command: Comma
 /// Join a public channel
 ///
 /// Everybody who may browse the workspace's public channels may join one. A private channel needs a member who adds the
-/// caller. Who is a member already stays one.
+/// caller. A member stays one.
 #[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders), responses((status = 200, description = "The channel that the caller is in.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/membership")]
 pub async fn join_channel(path: Path<ChannelPath>, command: Command, rows: CommandRows) -> Result<Done<ChannelRow>, Problem> {

@@ -1,4 +1,4 @@
-//! The rows that commands answer with: what the command made or changed, as queries show it.
+//! The rows that commands answer with: the row that the command made or changed, as queries show it.
 //!
 //! The read model follows the log within milliseconds, so a command waits for its own position and reads the row. By
 //! then the command is done. So nothing here fails a request: if the read model is behind for longer, or cannot be

@@ -1,8 +1,8 @@
 //! Pages of other origins (CORS, <https://fetch.spec.whatwg.org/#http-cors-protocol>). The setting `allowed_origins` lists
 //! them. Without it, no page of another origin can read an answer.
 //!
-//! Cookies play no part: a page sends its token in `Authorization`. So no answer allows credentials, and a page cannot
-//! act with a session that it does not know.
+//! These pages may use the session cookie too: an operator who lists an origin trusts its pages like the server's own
+//! (`extract/credential.rs`). A page of any other origin cannot act with a session that it does not know.
 
 use actix_cors::Cors;
 use actix_web::Error;
@@ -43,6 +43,7 @@ pub fn allow(origins: &[Origin]) -> Cors {
         // An answer to a request of another origin has no header that allows the page to read it. The request is
         // answered nevertheless: clients that are no browsers send such headers too.
         .block_on_origin_mismatch(false)
+        .supports_credentials()
         .max_age(PREFLIGHT_SECONDS)
 }
 

@@ -13,7 +13,6 @@ use projections::relational::messages::{Cursor as Place, HistoryPage, MessageDet
 use projections::{Progress, ReadModels};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use state::typing::Typing;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Done, RowFollows};
@@ -23,6 +22,7 @@ use super::path::{ChannelPath, MessagePath};
 use super::with::{MessagePart, Shown};
 use crate::extract::{Body, Checks, Command, Cursor, List, Query, QueryAnswer, Reading, Tagged, catch_up, page_limit, parts, read_place};
 use crate::problem::Problem;
+use crate::signals::Signals;
 
 /// The message to post.
 #[derive(Deserialize, ToSchema)]
@@ -65,7 +65,7 @@ pub async fn post_message(
     commands: Data<Commands>,
     thread: ThreadParts,
     rows: CommandRows,
-    typing: Data<Typing>,
+    signals: Data<Signals>,
 ) -> Result<Done<MessageRow>, Problem> {
     let new = command.body.input.parse(commands.store().clock().now())?;
     let asked = command.asked_once_as(new.client_msg_id.as_ref().and_then(|name| client_key(path.channel_id, name)));
@@ -78,7 +78,7 @@ pub async fn post_message(
         }
         outcome => outcome?,
     };
-    typing.end(path.channel_id, command.actor.user_id);
+    signals.typing_ended(command.actor.user_id, path.channel_id);
     let Posted { appended, message } = posted;
     let message_id = appended.id.into();
     let row = match message {
@@ -91,7 +91,7 @@ pub async fn post_message(
 }
 
 parts! {
-    /// What an answer in the thread of a deleted message needs.
+    /// The parts that an answer in the thread of a deleted message needs.
     pub struct ThreadParts {
         read_models: ReadModels,
         progress: Progress,

@@ -15,6 +15,7 @@ pub mod channels;
 pub mod command_rows;
 pub mod confirmation;
 pub mod cors;
+pub(crate) mod counts;
 pub mod docs;
 pub mod edits;
 pub mod emojis;
@@ -25,6 +26,7 @@ pub mod headers;
 pub mod health;
 pub mod holds;
 pub mod invitations;
+pub mod live;
 pub mod log;
 pub mod me;
 pub mod members;
@@ -45,8 +47,9 @@ pub mod schema;
 pub mod search;
 pub mod server;
 pub mod sessions;
-mod sight;
+pub(crate) mod sight;
 pub mod start;
+pub mod tickets;
 pub mod typing;
 pub mod unknown;
 pub mod unread;
@@ -144,12 +147,14 @@ fn users_routes(v1: &mut ServiceConfig<'_>) {
         .service(sessions::start_session)
         .service(sessions::list_sessions)
         .service(sessions::end_current_session)
-        .service(sessions::end_session);
+        .service(sessions::end_session)
+        .service(tickets::create_live_ticket);
 }
 
 /// Workspaces, their members, and how long they keep messages.
 fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
-    v1.service(changes::list_changes)
+    v1.service(live::open_live)
+        .service(changes::list_changes)
         .service(start::get_start)
         .service(workspaces::create_workspace)
         .service(workspaces::list_workspaces)

@@ -12,7 +12,7 @@ use projections::ReadModels;
 use projections::relational::users::UserRow;
 use serde::{Deserialize, Serialize};
 use shapes::CustomStatus;
-use state::presence::{Device, PEOPLE_MAX, Presences, Status, most_present};
+use state::presence::{Device, HOLDS_FOR, PEOPLE_MAX, Presences, Status, most_present};
 use stores::redis::RedisDown;
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,6 +21,7 @@ use super::path::{MemberPath, WorkspacePath};
 use super::sight::sight_of;
 use crate::extract::{Actor, Body, Page, Query, QueryAnswer, Reading, reject_unless_line};
 use crate::problem::Problem;
+use crate::signals::Signals;
 
 /// The most characters of a device's kind.
 const DEVICE_TYPE_CHARS_MAX: usize = 50;
@@ -49,13 +50,16 @@ pub async fn announce_presence(
     body: Body<AnnouncePresence>,
     commands: Data<Commands>,
     presences: Data<Presences>,
+    signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let AnnouncePresence { presence, device_type } = body.input;
     let device_type = device_type.as_deref().unwrap_or("unknown");
     reject_unless_line("device_type", device_type, DEVICE_TYPE_CHARS_MAX)?;
     commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
-    let announced = presences.record_heartbeat((actor.user_id, path.workspace_id), actor.session_id, presence, device_type).await;
+    let device = (actor.session_id.into(), HOLDS_FOR);
+    let announced = presences.record_heartbeat((actor.user_id, path.workspace_id), device, presence, device_type).await;
     announced.map_err(Problem::presence_unavailable)?;
+    signals.presence_changed(actor.user_id);
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -69,9 +73,12 @@ pub async fn end_presence(
     actor: Actor,
     commands: Data<Commands>,
     presences: Data<Presences>,
+    signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
-    presences.forget(actor.user_id, path.workspace_id, actor.session_id).await.map_err(Problem::presence_unavailable)?;
+    let forgotten = presences.forget(actor.user_id, path.workspace_id, actor.session_id.into()).await;
+    forgotten.map_err(Problem::presence_unavailable)?;
+    signals.presence_changed(actor.user_id);
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -120,10 +127,11 @@ pub struct PresenceShown {
     /// The kind of that device.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_type: Option<String>,
-    /// The time at which one of their devices last sent a heartbeat. Absent if none is present.
+    /// The time at which one of their devices last sent a heartbeat, or a connection was last found open. Absent if
+    /// none is present.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     last_seen: Option<DateTime<Utc>>,
-    /// What the user says about themselves for now. Absent if it has ended, or there is none.
+    /// The user's custom status. Absent if it has ended, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     custom_status: Option<CustomStatus>,
     /// The time zone.
@@ -166,8 +174,10 @@ impl PresenceQuery {
 
 /// List the presence of workspace members
 ///
-/// Active members may ask. The caller names the people. People without a heartbeat in the last five minutes are
-/// `offline`. If the server cannot know it now, the presence is `unknown`.
+/// Active members may ask. The caller names the people. An open connection (`GET /v1/live`) is a device, and so is a
+/// session that has sent a heartbeat in the last five minutes. People without either are `offline`: half a minute after
+/// their last connection has closed, or 90 seconds after its server has died. If the server cannot know it now, the
+/// presence is `unknown`.
 #[utoipa::path(tag = "presence", params(WorkspacePath, PresenceQuery, QueryHeaders),
     responses((status = 200, description = "The presence of the members.", body = Page<PresenceShown>)))]
 #[get("/workspaces/{workspace_id}/presence")]
@@ -186,8 +196,9 @@ pub async fn list_presence(
 
 /// Get a workspace member's presence
 ///
-/// Active members may ask. A member without a heartbeat in the last five minutes is `offline`. If the server cannot
-/// know it now, the presence is `unknown`.
+/// Active members may ask. An open connection (`GET /v1/live`) is a device, and so is a session that has sent a
+/// heartbeat in the last five minutes. A member without either is `offline`: half a minute after the last connection
+/// has closed, or 90 seconds after its server has died. If the server cannot know it now, the presence is `unknown`.
 #[utoipa::path(tag = "presence", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = PresenceShown)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}/presence")]
 pub async fn get_presence(

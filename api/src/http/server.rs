@@ -1,5 +1,5 @@
-//! What this server is: its release, what is switched on, and the limits that a client must know. Everybody may read it,
-//! so it has no secret, and nothing about who uses the server.
+//! The release of this server, the features that are switched on, and the limits that a client must know. Everybody may
+//! read it, so it has no secret, and nothing about the users.
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
@@ -77,10 +77,11 @@ impl ServerLimits {
     }
 }
 
-/// Get what this server is and can
+/// Get the release, the features and the limits of this server
 ///
-/// A client asks this first, before anybody has signed in. The answer has the release, what the operator has switched
-/// on, and the limits that a client would otherwise learn from refusals. Everybody may ask; the answer has no secret.
+/// A client asks this first, before anybody has signed in. The answer has the release, the features that the operator has
+/// switched on, and the limits that a client would otherwise learn from refusals. Everybody may ask; the answer has no
+/// secret.
 #[utoipa::path(tag = "server", security(()), responses((status = 200, description = "This server.", body = ServerInfo)))]
 #[get("/server")]
 pub async fn get_server(request: HttpRequest, settings: Data<Settings>) -> Result<HttpResponse, Problem> {

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 ///
 /// # Errors
 /// The caller is not a member of the workspace, or a store failed.
-pub(super) async fn sight_of(read_models: &ReadModels, access: &ReadAccess, workspace_id: WorkspaceId) -> Result<Sight, Problem> {
+pub(crate) async fn sight_of(read_models: &ReadModels, access: &ReadAccess, workspace_id: WorkspaceId) -> Result<Sight, Problem> {
     if access.active_member(workspace_id).await? != Role::Guest {
         return Ok(Sight::of_everybody());
     }

@@ -43,7 +43,7 @@ const MESSAGES_MAX: u16 = 50;
 /// How many messages of each channel are in the answer if the client does not say.
 const MESSAGES: u16 = 15;
 
-/// What a client asks for when it starts.
+/// The parameters of a client's start.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -126,7 +126,7 @@ pub struct OwnRights {
     permissions: Vec<Permission>,
 }
 
-/// A channel or conversation, and what it is to the caller.
+/// A channel or conversation, with the caller's own settings and counts.
 #[derive(Serialize, ToSchema)]
 pub struct StartChannel {
     /// The channel.
@@ -163,12 +163,12 @@ pub struct StartChannel {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 9)]
     member_ids: Option<Vec<Uuid>>,
-    /// What the caller has not read. Absent if the caller is not in the channel.
+    /// The caller's unread counts. Absent if the caller is not in the channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<StartUnread>,
 }
 
-/// What the caller has not read in a channel. `GET …/unread` says what counts.
+/// The caller's unread counts in a channel. `GET …/unread` says which messages count.
 #[derive(Serialize, ToSchema)]
 pub struct StartUnread {
     /// Messages.
@@ -219,7 +219,7 @@ pub struct StartPerson {
     /// The presence. Absent if the user is not an active member.
     #[serde(skip_serializing_if = "Option::is_none")]
     presence: Option<Presence>,
-    /// What the user says about themselves for now. Absent if it has ended, or there is none.
+    /// The user's custom status. Absent if it has ended, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     custom_status: Option<CustomStatus>,
 }
@@ -275,8 +275,8 @@ pub async fn get_start(
     Ok(Reading::answer_at(rows.position, start))
 }
 
-/// Removes what the caller may not read, and the people who occur nowhere else. The read model may be behind, so the write
-/// side decides. A guest learns the names that rows show, and of those whom texts mention, the people in sight.
+/// Removes the rows that the caller may not read, and the people who occur nowhere else. The read model may be behind, so
+/// the write side decides. A guest learns the names that rows show, and of those whom texts mention, the people in sight.
 async fn readable(access: &ReadAccess, workspace_id: WorkspaceId, sight: &Sight, mut rows: StartRows) -> Result<StartRows, Problem> {
     let ids = rows.channels.iter().map(|row| row.channel_id.into()).collect::<Vec<_>>();
     let readable = access.recent().await?.readable_in(workspace_id, &ids).await?;

@@ -11,21 +11,17 @@ use utoipa::ToSchema;
 use super::path::ChannelPath;
 use crate::extract::{Actor, Page};
 use crate::problem::Problem;
+use crate::signals::Signals;
 
 /// Announce that the caller is typing in a channel
 ///
 /// The announcement expires after ten seconds, or when the caller posts. Clients send it every few seconds. The caller
-/// must be allowed to post in the channel. The log does not keep it.
+/// must be allowed to post in the channel. The open connections of others who may read the channel get a frame. The log
+/// does not keep it.
 #[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 204, description = "The typing is announced.")))]
 #[put("/channels/{channel_id}/typing")]
-pub async fn announce_typing(
-    path: Path<ChannelPath>,
-    actor: Actor,
-    commands: Data<Commands>,
-    typing: Data<Typing>,
-) -> Result<HttpResponse, Problem> {
-    commands.read_access(actor.user_id).await?.may_post(path.channel_id).await?;
-    typing.record_typing(path.channel_id, actor.user_id).await.map_err(Problem::presence_unavailable)?;
+pub async fn announce_typing(path: Path<ChannelPath>, actor: Actor, signals: Data<Signals>) -> Result<HttpResponse, Problem> {
+    signals.type_in(actor.user_id, path.channel_id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

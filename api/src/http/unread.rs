@@ -10,11 +10,13 @@ use projections::cache::{Caches, ChannelUnread, MarkerMove, ReadMarker};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::counts::{readable_unread, totals};
 use super::headers::QueryHeaders;
 use super::members::PageQuery;
 use super::path::{ChannelPath, WorkspacePath};
 use crate::extract::{Actor, Body, Cursor, Page, Query, QueryAnswer, Reading, catch_up, page_limit};
 use crate::problem::Problem;
+use crate::signals::{Marker, Signals};
 
 /// The caller's new read marker.
 #[derive(Deserialize, ToSchema)]
@@ -41,17 +43,21 @@ pub async fn move_read_marker(
     body: Body<MoveReadMarker>,
     commands: Data<Commands>,
     caches: Data<Caches>,
+    signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     let MoveReadMarker { message_id, move_back } = body.input;
     let (workspace_id, created_at) = commands.read_access(actor.user_id).await?.message_of_member(path.channel_id, message_id).await?;
     let to = MarkerMove { workspace_id, channel_id: path.channel_id, message_id, created_at, back: move_back };
-    Ok(HttpResponse::Ok().json(caches.move_read_marker(actor.user_id, to).await?))
+    let marker = caches.move_read_marker(actor.user_id, to).await?;
+    let moved = Marker { channel_id: path.channel_id, message_id: marker.message_id, created_at: marker.created_at };
+    signals.marker_moved(actor.user_id, workspace_id, Some(moved));
+    Ok(HttpResponse::Ok().json(marker))
 }
 
 /// Mark everything as read in all of the caller's channels of a workspace
 ///
-/// The markers move to the newest messages, in threads too. Markers in archived channels stay. What is posted while the
-/// request runs may remain unread.
+/// The markers move to the newest messages, in threads too. Markers in archived channels stay. Messages that are posted
+/// while the request runs may remain unread.
 #[utoipa::path(tag = "unread", params(WorkspacePath), responses((status = 204, description = "Everything is marked as read.")))]
 #[put("/workspaces/{workspace_id}/read-marker")]
 pub async fn mark_everything_read(
@@ -60,11 +66,13 @@ pub async fn mark_everything_read(
     commands: Data<Commands>,
     progress: Data<Progress>,
     caches: Data<Caches>,
+    signals: Data<Signals>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
     // The read tables say which message is the newest, so they must have what the caller has seen.
     catch_up(&commands, &progress).await?;
     caches.mark_everything_read(actor.user_id, path.workspace_id).await?;
+    signals.marker_moved(actor.user_id, path.workspace_id, None);
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -87,10 +95,7 @@ pub struct UnreadCounts {
 impl UnreadCounts {
     /// Sums up the channels. The caller's notification level of each channel decides which totals include it.
     fn of(channels: Vec<ChannelUnread>, after: Option<ChannelId>, limit: u16) -> Self {
-        let sum = |levels: &[&str], count: fn(&ChannelUnread) -> i64| {
-            channels.iter().filter(|channel| levels.contains(&channel.notification_level.as_str())).map(count).sum()
-        };
-        let (unread, mentions) = (sum(&["all"], |channel| channel.unread), sum(&["all", "mentions"], |channel| channel.mentions));
+        let (unread, mentions) = totals(&channels);
         let page = Page::among(channels, after, limit, |channel| ChannelId(channel.channel_id));
         Self { unread, mentions, channels: page.items, next: page.next }
     }
@@ -112,10 +117,7 @@ pub async fn get_unread(
 ) -> Result<QueryAnswer<UnreadCounts>, Problem> {
     let (after, limit) = (Cursor::<ChannelId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     reading.access.active_member(path.workspace_id).await?;
-    let mut unread = caches.unread(reading.actor, path.workspace_id, reading.min_position).await?;
-    let channels = unread.channels.iter().map(|channel| channel.channel_id.into()).collect::<Vec<_>>();
-    let readable = reading.access.recent().await?.readable_channels(&channels).await?;
-    unread.channels.retain(|channel| readable.contains(&channel.channel_id.into()));
+    let unread = readable_unread(&caches, &reading.access, path.workspace_id, reading.min_position).await?;
     Ok(Reading::answer_at(unread.position, UnreadCounts::of(unread.channels, after, limit)))
 }
 

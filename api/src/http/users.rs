@@ -100,7 +100,7 @@ pub(super) async fn parse_password(
 }
 
 parts! {
-    /// What a registration needs.
+    /// The parts that a registration needs.
     pub struct Registering {
         commands: Commands,
         admissions: Admissions,
@@ -202,7 +202,7 @@ pub struct OtherUser {
     timezone: String,
     /// `active`, `suspended` or `erased`.
     account_state: String,
-    /// What the user says about themselves for now. Absent if it has ended, or there is none.
+    /// The user's custom status. Absent if it has ended, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     custom_status: Option<CustomStatus>,
     /// Whether the user was erased. Then nothing else is known about them.

@@ -1,7 +1,8 @@
-//! The class of each request for the rate limits. Only this file decides it. The OpenAPI document shows it for each
-//! operation (`x-rate-limit-class`).
+//! The class of each request, and of each frame of a client, for the rate limits. Only this file decides it. The
+//! OpenAPI document shows it for each operation (`x-rate-limit-class`).
 
 use actix_web::http::Method;
+use live::ClientFrame;
 use state::limits::Class;
 
 /// The class of a request, by its method and its path (or the pattern of its path). Returns `None` if the request is
@@ -21,8 +22,22 @@ pub fn class_of(method: &Method, path: &str) -> Option<Class> {
     })
 }
 
+/// The class of a frame: that of the request over HTTP that does the same. Returns `None` if the frame is not counted.
+#[must_use]
+pub fn class_of_frame(frame: &ClientFrame) -> Option<Class> {
+    match frame {
+        ClientFrame::Typing { .. } | ClientFrame::Presence { .. } => Some(Class::Signal),
+        ClientFrame::Unread { .. } | ClientFrame::Watch { .. } => Some(Class::Read),
+        ClientFrame::Ping {} => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use domain::ids::{ChannelId, WorkspaceId};
+    use live::DeviceState;
+    use uuid::Uuid;
+
     use super::*;
 
     fn class(method: &str, path: &str) -> Option<&'static str> {
@@ -49,6 +64,20 @@ mod tests {
         ] {
             assert_eq!(class(method, path), Some(expected), "{method} {path}");
         }
+    }
+
+    #[test]
+    fn a_frame_counts_as_the_request_that_does_the_same() {
+        let id = Uuid::from_u128(7);
+        for (frame, method, path) in [
+            (ClientFrame::Typing { channel_id: ChannelId(id) }, "PUT", "/v1/channels/7/typing"),
+            (ClientFrame::Presence { state: DeviceState::Away }, "PUT", "/v1/workspaces/7/presence"),
+            (ClientFrame::Watch { users: Vec::new() }, "GET", "/v1/workspaces/7/presence"),
+            (ClientFrame::Unread { workspace_id: WorkspaceId(id) }, "GET", "/v1/workspaces/7/unread"),
+        ] {
+            assert_eq!(class_of_frame(&frame).map(Class::as_str), class(method, path), "{frame:?}");
+        }
+        assert_eq!(class_of_frame(&ClientFrame::Ping {}), None);
     }
 
     #[test]

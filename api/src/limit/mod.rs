@@ -2,7 +2,8 @@
 //!
 //! The windows are in Redis, so that all processes share them. Without Redis, each process keeps its own windows: no
 //! user is locked out, and none is without a limit (`state::limits`). [`class_of`] decides the class of a request. The
-//! settings give the limit of each class ([`policy`]).
+//! settings give the limit of each class ([`policy`]). A frame of a live connection counts as the request over HTTP
+//! that does the same.
 //!
 //! A request counts whatever its outcome. The replay of a command counts too: whether it is a replay is known only
 //! after it has run. A refused request does not count. So a caller that keeps sending requests still gets as many
@@ -11,6 +12,7 @@
 mod class;
 mod show;
 
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,18 +20,19 @@ use actix_web::{HttpMessage, HttpRequest};
 use domain::ids::{ChannelId, UserId};
 use domain::workspace::Plan;
 use keyring::Keyring;
+use live::ClientFrame;
 use projections::ReadModels;
 use state::limits::policy::{self, RateLimits};
 use state::limits::senders::{Sender, SenderCache};
 use state::limits::wrong_tokens::WrongTokens;
 use state::limits::{Class, Verdict, Window, Windows};
 use state::sessions::Session;
-use state::token::Token;
+use state::token::{Token, TokenHash};
 use stores::redis::Redis;
 
 use crate::problem::Problem;
 
-pub use self::class::class_of;
+pub use self::class::{class_of, class_of_frame};
 pub use self::show::{LIMIT, POLICY, show_limits};
 
 /// The limits of this server. Clones share the state.
@@ -38,6 +41,7 @@ pub struct Limits {
     settings: Arc<RateLimits>,
     windows: Windows,
     senders: Arc<SenderCache>,
+    senders_of_frames: Arc<SenderCache<UserId>>,
     wrong: Arc<WrongTokens>,
     read_models: ReadModels,
 }
@@ -48,7 +52,8 @@ impl Limits {
     #[must_use]
     pub fn new(settings: RateLimits, redis: Redis, keys: Keyring, read_models: ReadModels) -> Self {
         let windows = Windows::new(redis, keys);
-        Self { settings: Arc::new(settings), windows, senders: Arc::default(), wrong: Arc::default(), read_models }
+        let (senders, senders_of_frames) = (Arc::default(), Arc::default());
+        Self { settings: Arc::new(settings), windows, senders, senders_of_frames, wrong: Arc::default(), read_models }
     }
 
     /// Counts a request that is open to everybody, by its address. A request without a known address is not counted.
@@ -62,7 +67,7 @@ impl Limits {
         }
     }
 
-    /// Looks up the session of the token, and counts the request. If this process already knows the token's user, it
+    /// Looks up the session of the token with this hash, and counts the request. If this process already knows the token's user, it
     /// sends both requests to Redis at once: a token never changes its user. Returns `None` if no session has the token
     /// (any more).
     ///
@@ -71,14 +76,14 @@ impl Limits {
     pub async fn count_session(
         &self,
         request: &HttpRequest,
-        token: &Token,
+        token: &TokenHash,
         session: impl Future<Output = Result<Option<Session>, Problem>>,
     ) -> Result<Option<Session>, Problem> {
         let counted = counted(request);
-        let Some(sender) = self.senders.recall(&token.hash()) else {
+        let Some(sender) = self.senders.recall(token) else {
             let Some(session) = session.await? else { return Ok(None) };
             if let Some((class, channel)) = counted {
-                let sender = self.load_sender(token, session.user_id).await;
+                let sender = self.load_sender(&self.senders, *token, session.user_id).await;
                 enforce(request, self.count_user(sender, class, channel).await)?;
             }
             return Ok(Some(session));
@@ -91,11 +96,25 @@ impl Limits {
         };
         let (session, verdict) = tokio::join!(session, count);
         let Some(session) = session? else {
-            self.senders.forget(&token.hash());
+            self.senders.forget(token);
             return Ok(None);
         };
         enforce(request, verdict)?;
         Ok(Some(session))
+    }
+
+    /// Counts a frame that a user's client sent on a live connection.
+    ///
+    /// # Errors
+    /// The limit is reached.
+    pub async fn count_frame(&self, user_id: UserId, frame: &ClientFrame) -> Result<(), Problem> {
+        let Some(class) = class_of_frame(frame) else { return Ok(()) };
+        let sender = match self.senders_of_frames.recall(&user_id) {
+            Some(sender) => sender,
+            None => self.load_sender(&self.senders_of_frames, user_id, user_id).await,
+        };
+        let verdict = self.count_user(sender, class, None).await;
+        verdict.as_ref().and_then(refusal).map_or(Ok(()), Err)
     }
 
     /// Whether this process knows that the token is invalid. Then it counts the token, and does not look it up. If an
@@ -165,12 +184,12 @@ impl Limits {
         if windows.is_empty() { None } else { Some(self.windows.count(&windows).await) }
     }
 
-    /// Reads the plan of the token's user, and remembers both, so that the next request need not read them.
-    async fn load_sender(&self, token: &Token, user_id: UserId) -> Sender {
+    /// Reads the plan of the user, and remembers both, so that the next request or frame need not read them.
+    async fn load_sender<K: Hash + Eq>(&self, senders: &SenderCache<K>, key: K, user_id: UserId) -> Sender {
         // If the plan cannot be read now, the smallest plan applies until it is read again.
         let plans = self.read_models.plans_of(user_id).await.unwrap_or_default();
         let sender = Sender { user_id, plan: policy::best(plans.iter().map(String::as_str)) };
-        self.senders.remember(token.hash(), sender);
+        senders.remember(key, sender);
         sender
     }
 }
@@ -192,8 +211,13 @@ fn enforce(request: &HttpRequest, verdict: Option<Verdict>) -> Result<(), Proble
     let Some(verdict) = verdict else {
         return Ok(());
     };
-    let refused =
-        verdict.refusal().map(|left| Problem::rate_limited(left.class.as_str(), left.quota.requests, left.quota.window, left.next));
+    let refused = refusal(&verdict);
     request.extensions_mut().insert(verdict);
     refused.map_or(Ok(()), Err)
+}
+
+/// The problem of a verdict, if a limit is reached.
+fn refusal(verdict: &Verdict) -> Option<Problem> {
+    let left = verdict.refusal()?;
+    Some(Problem::rate_limited(left.class.as_str(), left.quota.requests, left.quota.window, left.next))
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use commands::Commands;
 use commands::relay::{self, StreamUsage};
 use ledger::proof::{self, Destinations, Proofs};
+use live::Hub;
 use processes::daily;
 use processes::retention::Retention;
 use projections::ReadModels;
@@ -22,6 +23,7 @@ use super::sample::Sample;
 use super::{Metrics, process};
 use crate::config::Settings;
 use crate::health::Health;
+use crate::signals::Signals;
 
 /// The longest time that NATS, or a connection to Postgres, may take in a scrape.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -56,6 +58,10 @@ pub struct Figures {
     pub heads: Destinations,
     /// The cached answers in Redis.
     pub caches: Caches,
+    /// The live connections.
+    pub hub: Hub,
+    /// Presence, typing, read markers and unread counts on live connections.
+    pub signals: Signals,
 }
 
 impl Figures {
@@ -86,6 +92,26 @@ impl Figures {
         families
     }
 
+    /// The live connections of this process.
+    fn read_live(&self, sample: &mut Sample) {
+        let stats = self.hub.stats();
+        for (transport, sockets) in stats.sockets() {
+            sample.set_with("backscroll_live_connections", &[transport], sockets as f64);
+        }
+        sample.set("backscroll_live_frames_total", stats.frames() as f64);
+        sample.set("backscroll_live_bytes_total", stats.bytes() as f64);
+        sample.set("backscroll_live_position", stats.position() as f64);
+        sample.set("backscroll_live_lag_seconds", stats.lag_seconds());
+        let bus = self.signals.bus();
+        for (what, count) in [("sent", &bus.sent), ("received", &bus.received), ("dropped", &bus.dropped)] {
+            sample.set_with("backscroll_live_notices_total", &[what], count.load(Relaxed) as f64);
+        }
+        sample.set("backscroll_live_watched_people", self.signals.watched() as f64);
+        for (code, count) in stats.endings() {
+            sample.set_with("backscroll_live_closed_total", &[&code], count as f64);
+        }
+    }
+
     /// What this process knows by itself.
     fn read_process(&self, sample: &mut Sample) {
         let relay = &self.health.relay;
@@ -107,6 +133,7 @@ impl Figures {
             sample.set_with("backscroll_postgres_connections", &[name, "used"], pool.size().saturating_sub(idle).into());
             sample.set_with("backscroll_postgres_connections_max", &[name], pool.options().get_max_connections().into());
         }
+        self.read_live(sample);
         self.metrics.set_proof_refuses(self.proof.refuses.load(Relaxed));
         self.set_done();
     }

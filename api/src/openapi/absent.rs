@@ -1,5 +1,5 @@
-//! No answer has a `null`: what is not there is left out. The schemas of rows are made from `Option` fields, so this
-//! module takes the `null` out of them. The schemas of requests keep it: there it clears a property.
+//! No answer has a `null`: a property without a value is left out. The schemas of rows are made from `Option` fields, so
+//! this module takes the `null` out of them. The schemas of requests keep it: there it clears a property.
 
 use std::collections::BTreeSet;
 

@@ -44,6 +44,7 @@ fn every_operation_under_v1_is_a_command_a_query_or_about_sessions() {
         "/retention/runs",
         "/presence",
         "/typing",
+        "/v1/live",
         "/read-marker",
         "/proof/",
         "/v1/emojis",

@@ -20,7 +20,7 @@ fn list(items: &Value, description: &str) -> Value {
     json!({"type": "array", "items": items, "description": description})
 }
 
-/// The target of a legal hold: one of three, which `kind` tells apart.
+/// The target of a legal hold: one of three. `kind` says which.
 fn holds() -> Value {
     let target = |kind: &str, description: &str, more: Value| {
         let kind = json!({"kind": {"type": "string", "enum": [kind], "description": "The kind of the target."}});

@@ -10,7 +10,7 @@ use identity::registration::RegistrationPolicy;
 use projections::Phase;
 use serde_json::{Map, Value, json};
 
-/// Which property has which schema: the schema of the property (`*` is any), the property, and the schema of its values.
+/// The schemas of properties: the schema of the property (`*` is any), the property, and the schema of its values.
 /// The first row that matches is used. A row applies to a property that has no type, or is a text.
 pub(super) const TYPED: &[(&str, &str, &str)] = &[
     ("Problem", "code", "ProblemCode"),

@@ -7,7 +7,7 @@ use identity::AuthError;
 use identity::guesses::TooMany;
 use ledger::audit::AuditError;
 use ledger::proof::{KeyError, ProveError};
-use live::ChangesError;
+use live::{ChangesError, OpenError};
 use processes::erasure::ErasureError;
 use processes::retention::RunError;
 use projections::search::query::QueryMistake;
@@ -93,6 +93,23 @@ impl From<ChangesError> for Problem {
             ChangesError::Commands(error) => error.into(),
             ChangesError::Store(ref cause) => Self::database_failed(&error, cause),
             ChangesError::Log(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::TooMany => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "request.too_many_connections",
+                "the user or the address has too many live connections: close some",
+            ),
+            OpenError::SessionEnded => Self::unauthenticated("auth.token_invalid", "the session has ended: sign in again"),
+            OpenError::Unavailable => {
+                Self::unavailable("service.unavailable", "this server takes no further live connection now: try again")
+            }
+            OpenError::Changes(error) => error.into(),
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Mistake {
     pub field: String,
     /// A stable name for programs.
     pub code: &'static str,
-    /// The mistake, and what is wanted.
+    /// The mistake, and the wanted value.
     pub detail: String,
     /// The place of the mistake in that part.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,9 +1,9 @@
 //! Access at earlier positions of the log. An event is shown to a user who could see it at its position, and who can see it
-//! now. Without the first, a member who was just added would get what was said before. Without the second, a member who
-//! was removed would get what was said until then.
+//! now. Without the first, a member who was just added would get earlier messages. Without the second, a member who was
+//! removed would get the messages until then.
 //!
-//! The present comes from the aggregates. The past comes from the log: what the user could see in the workspace is folded
-//! from the beginning, because there are few such events. Memberships of channels, which may be many, are followed from
+//! The present comes from the aggregates. The past comes from the log: the user's rights in the workspace are folded from
+//! the beginning, because there are few of these events. Memberships of channels, which may be many, are followed from
 //! the present backwards, to the first position that is asked for.
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,12 +21,12 @@ use crate::event_store::StoreError;
 use crate::{CommandError, authorize};
 
 /// The most events that are read about the memberships of one question. A user of 20,000 channels has fewer.
-const MEMBERSHIPS_MAX: usize = 1_000_000;
+pub(super) const MEMBERSHIPS_MAX: usize = 1_000_000;
 
 /// The person whom an event of a membership is about, as the indexes of the log have it.
-const PERSON: &str = "(payload -> event_type ->> 'user_id')";
+pub(super) const PERSON: &str = "(payload -> event_type ->> 'user_id')";
 /// The events that begin and end memberships of channels.
-const OF_CHANNELS: &str = "event_type IN ('channel.member_joined', 'channel.member_left', 'channel.member_removed')";
+pub(super) const OF_CHANNELS: &str = "event_type IN ('channel.member_joined', 'channel.member_left', 'channel.member_removed')";
 /// The events that decide what a member of a workspace may see.
 const OF_WORKSPACES: &str = "event_type IN ('workspace.member_joined', 'workspace.member_role_changed', \
                              'workspace.member_permissions_changed', 'workspace.member_deactivated', 'workspace.member_reactivated')";
@@ -36,7 +36,7 @@ const OF_WORKSPACES: &str = "event_type IN ('workspace.member_joined', 'workspac
 pub struct Audience {
     /// The people.
     pub people: People,
-    /// The user who is removed by the event. That they are removed is the last that they get.
+    /// The user who is removed by the event. It is the last event that they get.
     pub removed: Option<UserId>,
 }
 
@@ -68,15 +68,16 @@ impl From<People> for Audience {
 }
 
 impl People {
-    fn channel(&self) -> Option<ChannelId> {
+    /// The channel that decides.
+    pub(super) fn channel(&self) -> Option<ChannelId> {
         match self {
             Self::ReadersOf(channel_id) | Self::OnlyIn(_, channel_id) => Some(*channel_id),
             Self::Only(_) | Self::Members | Self::With(_) | Self::ListersOf(_) | Self::SeersOf(_) | Self::SeersOfFormer(_) => None,
         }
     }
 
-    /// The people whom the event is about, and whom not everybody sees.
-    fn persons(&self) -> &[UserId] {
+    /// The people whom the event is about. Not everybody sees them.
+    pub(super) fn persons(&self) -> &[UserId] {
         match self {
             Self::ListersOf(persons) => persons,
             Self::SeersOf(person) | Self::SeersOfFormer(person) => std::slice::from_ref(person),
@@ -85,7 +86,7 @@ impl People {
     }
 }
 
-/// What a user can see in a workspace, now and at positions behind the first one that was asked for.
+/// The access of a user to a workspace, now and at positions behind the first one that was asked for.
 #[derive(Debug)]
 pub struct Past {
     user_id: UserId,
@@ -95,16 +96,16 @@ pub struct Past {
     channels: HashMap<ChannelId, Arc<Channel>>,
     /// The channels that the user was ever in, if the user is or was a guest: there a guest sees people.
     sight: Vec<ChannelId>,
-    /// What the members of the workspace could see, oldest first.
+    /// The events that changed the access of members, oldest first.
     events: Vec<(i64, WorkspaceEvent)>,
-    /// Since the first position: after which event who was in which channel.
+    /// The memberships of channels since the first position: for each change its position, and whether the user is in.
     changes: HashMap<(ChannelId, UserId), Vec<(i64, bool)>>,
-    /// What the members could see at the last position that was asked for, and how many of `events` are folded in.
+    /// The access of members at the last position that was asked for, and how many of `events` are folded in.
     then: (Workspace, usize),
 }
 
 impl ReadAccess {
-    /// Returns what decides who of `audiences` the user belongs to: now, and at all positions behind `after`.
+    /// Returns the states that decide which of `audiences` the user belongs to: now, and at all positions behind `after`.
     ///
     /// # Errors
     /// The user is not a member of the workspace, or the store failed.
@@ -135,6 +136,32 @@ impl ReadAccess {
         let handovers = format!("event_type = 'workspace.handed_over' AND {PERSON} IS NULL");
         let found = self.events_of(workspace_id, 0, &format!("({of_people} OR {handovers})")).await?.into_iter();
         Ok(found.filter_map(workspace_event).collect())
+    }
+
+    /// Returns the events behind `after`, up to `to`, by which the user was removed from the workspace or from a channel of
+    /// it, whether or not the user is a member now. The user gets them, and nothing else of a workspace that they are out
+    /// of.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn removals(&self, workspace_id: WorkspaceId, after: i64, to: i64) -> Result<Vec<Recorded<Event>>, CommandError> {
+        let removals = "event_type IN ('workspace.member_deactivated', 'channel.member_left', 'channel.member_removed')";
+        let mine = format!("{PERSON} = '{}'", self.user_id);
+        // Each half has an index of its own.
+        let halves = format!("(({OF_WORKSPACES} AND {mine}) OR ({OF_CHANNELS} AND {mine})) AND {removals}");
+        let found = self.events_of(workspace_id, after, &format!("{halves} AND position <= {to}")).await?;
+        Ok(found)
+    }
+
+    /// Returns the workspaces that the user joined behind `after`, up to `to`.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn joined(&self, after: i64, to: i64) -> Result<Vec<WorkspaceId>, CommandError> {
+        let (pool, keys) = (self.store.pool(), self.store.keys());
+        let condition = format!("event_type = 'workspace.member_joined' AND {PERSON} = '{}'", self.user_id);
+        let found = read::read_of(pool, keys, &condition, after, to, MEMBERSHIPS_MAX).await.map_err(unreadable)?;
+        Ok(found.into_iter().filter_map(|delivery| Some(delivery.event.ok()?.stream.id.into())).collect())
     }
 
     /// The channels of the workspace that the user has ever been in.
@@ -187,7 +214,7 @@ impl Past {
         self.sees_now(&People::ReadersOf(channel_id))
     }
 
-    /// Whether the user may see what is shown to the audience: now, and right after the event at `position`. The position
+    /// Whether the user belongs to the audience: now, and right after the event at `position`. The position
     /// must be behind the one that this was made for. Positions that increase are judged fastest.
     pub fn may_see(&mut self, position: i64, audience: &Audience) -> bool {
         if audience.removed == Some(self.user_id) {
@@ -216,8 +243,8 @@ impl Past {
         saw
     }
 
-    /// Whether a person was in a channel right after the event at `position`. The first change behind it tells: who joins was
-    /// not there, and who leaves was. Without a change, it is as now.
+    /// Whether a person was in a channel right after the event at `position`. The first change behind it decides: a
+    /// person who joins was not in it, and a person who leaves was. Without a change, the present membership counts.
     fn was_in(&self, position: i64, channel_id: ChannelId, user_id: UserId) -> bool {
         let changes = self.changes.get(&(channel_id, user_id));
         let next = changes.and_then(|changes| changes.iter().find(|(at, _)| *at > position));
@@ -227,33 +254,46 @@ impl Past {
 
     fn belongs(&self, workspace: &Workspace, is_in: impl Fn(ChannelId, UserId) -> bool, people: &People) -> bool {
         let me = self.user_id;
-        if workspace.active_member(me).is_none() {
-            return false;
-        }
         let shares_a_channel = |person: UserId| self.sight.iter().any(|channel_id| is_in(*channel_id, me) && is_in(*channel_id, person));
-        let reads = |channel_id: ChannelId| {
-            let kind = self.kind_of(channel_id);
-            kind.is_some_and(|kind| authorize::sees_one(workspace, me, kind == Kind::Public, is_in(channel_id, me)))
-        };
-        let sees = |person: UserId| person == me || !workspace.has_guest(me) || shares_a_channel(person);
-        match people {
-            People::Only(user_id) => *user_id == me,
-            People::Members => true,
-            People::With(permission) => workspace.allows(me, *permission),
-            People::ListersOf(persons) => {
-                persons.iter().all(|person| *person == me || (workspace.allows(me, Permission::MemberList) && sees(*person)))
-            }
-            People::SeersOf(person) => workspace.active_member(*person).is_some() && sees(*person),
-            People::SeersOfFormer(person) => workspace.members.contains_key(person) && sees(*person),
-            People::OnlyIn(user_id, channel_id) => *user_id == me && reads(*channel_id),
-            People::ReadersOf(channel_id) => reads(*channel_id),
-        }
+        let channel = |channel_id: ChannelId| self.kind_of(channel_id).map(|kind| (kind, is_in(channel_id, me)));
+        belongs(me, workspace, channel, shares_a_channel, people)
     }
 
     /// The kind of a channel of this workspace.
     fn kind_of(&self, channel_id: ChannelId) -> Option<Kind> {
         let creation = self.channels.get(&channel_id)?.creation.as_ref()?;
         (creation.workspace_id == self.workspace_id).then_some(creation.kind)
+    }
+}
+
+/// Whether a user belongs to the people, at one moment. This is the only rule: for pages, for resumed connections, and for
+/// live ones. `channel` returns the kind of a channel of the workspace, and whether the user is in it. `shares_a_channel`
+/// says whether the user, a guest, is in a channel with somebody.
+pub(super) fn belongs(
+    me: UserId,
+    workspace: &Workspace,
+    channel: impl Fn(ChannelId) -> Option<(Kind, bool)>,
+    shares_a_channel: impl Fn(UserId) -> bool,
+    people: &People,
+) -> bool {
+    if workspace.active_member(me).is_none() {
+        return false;
+    }
+    let reads = |channel_id: ChannelId| {
+        channel(channel_id).is_some_and(|(kind, is_in)| authorize::sees_one(workspace, me, kind == Kind::Public, is_in))
+    };
+    let sees = |person: UserId| person == me || !workspace.has_guest(me) || shares_a_channel(person);
+    match people {
+        People::Only(user_id) => *user_id == me,
+        People::Members => true,
+        People::With(permission) => workspace.allows(me, *permission),
+        People::ListersOf(persons) => {
+            persons.iter().all(|person| *person == me || (workspace.allows(me, Permission::MemberList) && sees(*person)))
+        }
+        People::SeersOf(person) => workspace.active_member(*person).is_some() && sees(*person),
+        People::SeersOfFormer(person) => workspace.members.contains_key(person) && sees(*person),
+        People::OnlyIn(user_id, channel_id) => *user_id == me && reads(*channel_id),
+        People::ReadersOf(channel_id) => reads(*channel_id),
     }
 }
 
@@ -284,7 +324,7 @@ fn array(people: &BTreeSet<UserId>) -> String {
     format!("{{{}}}", people.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
 }
 
-fn unreadable(error: LogError) -> CommandError {
+pub(super) fn unreadable(error: LogError) -> CommandError {
     match error {
         LogError::Unavailable(error) => StoreError::from(error).into(),
         LogError::Keys(error) => StoreError::from(error).into(),

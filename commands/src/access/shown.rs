@@ -1,4 +1,4 @@
-//! What is shown of events: people, and messages that are still there.
+//! The parts of events that frames show: people, and messages that are still there.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -8,12 +8,35 @@ use domain::User;
 use domain::ids::{ChannelId, MessageId, RetentionId, UserId};
 
 use super::ReadAccess;
-use crate::CommandError;
+use crate::event_store::EventStore;
 use crate::messages::REMOVED_AFTER_HOURS;
 use crate::reader::Reader;
+use crate::{CommandError, Commands};
+
+/// Reads the parts of events that frames show. The caller decides who may see them.
+#[derive(Clone)]
+pub struct Shown {
+    store: EventStore,
+}
+
+impl Commands {
+    /// The parts of events that frames show.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        Shown { store: self.store.clone() }
+    }
+}
 
 impl ReadAccess {
-    /// Returns the present states of users. The caller decides what of them the user may see.
+    /// The parts of events that frames show. The caller decides which of them the user may see.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        Shown { store: self.store.clone() }
+    }
+}
+
+impl Shown {
+    /// Returns the present states of users.
     ///
     /// # Errors
     /// The store failed.

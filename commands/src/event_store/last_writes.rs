@@ -1,4 +1,4 @@
-//! Where each user last wrote: the position of the last event that the user caused, on any node. A query of the
+//! The last write of each user: the position of the last event that the user caused, on any node. A query of the
 //! user waits for it, so users read their own writes.
 //!
 //! The writer's task reads every event of the log before any reader depends on it. So a process that has caught up with
@@ -6,8 +6,8 @@
 //! a command does no more work.
 //!
 //! Memory is limited. The users that wrote longest ago are forgotten, and the latest of their positions is kept for all
-//! of them (the floor). A user of whom nothing is known wrote at the floor or before: to wait for it is always right,
-//! and the floor lies so far back that nobody really waits. When a process starts, the floor is the end of the log.
+//! of them (the floor). An unknown user wrote at the floor or before. So it is always right to wait for the floor, and it
+//! lies so far back that the wait takes no time. When a process starts, the floor is the end of the log.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -14,7 +14,7 @@
 //! | `batch` | the call of the database's append function |
 //! | [`claim`], [`idempotency`] | names that must be unique; keys with which a request takes effect once |
 //! | [`names`], `earlier` | the claims of the names of users and channels; those of earlier releases |
-//! | `last_writes` | where each user last wrote, so that users read their own writes |
+//! | `last_writes` | the position of each user's last write, so that users read their own writes |
 //! | `load`, `cache`, `snapshot`, `stored` | folding a stream into an aggregate; the list of the aggregates |
 //! | `versions` | the versions of streams in the database |
 //! | `freshness` | how a reader catches up with the end of the log |

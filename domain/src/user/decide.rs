@@ -108,7 +108,7 @@ pub(super) fn propose_erasure(user: &User, context: &Context, workspace_id: Work
 }
 
 /// Requests the user's erasure, which is due after the waiting time. A second request of the same actor changes nothing,
-/// and neither does a request for a user who is erased. Somebody else's request stands beside none: it would not end
+/// and neither does a request for a user who is erased. A request of another actor is refused meanwhile: it would not end
 /// when the first actor loses the right to ask.
 pub(super) fn request_erasure(user: &User, context: &Context, wait: TimeDelta) -> Decision {
     user.registration.as_ref().ok_or(UserRefusal::NotFound)?;

@@ -28,7 +28,7 @@ use crate::text::{Emoji, StatusText};
 pub struct User {
     /// The data that the user registered with, kept up to date. `None` before the registration.
     pub registration: Option<Registration>,
-    /// What the user says about themselves. It stays here when it has ended.
+    /// The custom status. It stays here when it has ended.
     #[serde(default, skip_serializing_if = "CustomStatus::is_empty")]
     pub custom_status: CustomStatus,
     /// Whether the user is suspended.
@@ -41,7 +41,7 @@ pub struct User {
     pub erased: bool,
 }
 
-/// What a user says about themselves for now.
+/// A custom status: a text that a user shows for some time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomStatus {
     /// The text.

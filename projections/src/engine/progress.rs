@@ -220,7 +220,7 @@ impl Tracker {
 }
 
 /// How long the projection needs for `missing` events, if it goes on as fast as it went: `moved` events in this time. A
-/// projection that stands still gets the longest time.
+/// projection that makes no progress gets the longest time.
 fn retry_after(missing: i64, moved: i64, time: Duration) -> Duration {
     let (shortest, longest) = RETRY_AFTER;
     let (missing, moved) = (u32::try_from(missing).unwrap_or(u32::MAX), u32::try_from(moved).unwrap_or(0));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection, PgPool};
 use stores::checkpoint::{self, Checkpoint};
 use stores::error::chain;
+use stores::feed::{Consumer, Feed, Sources};
 use stores::log::LogError;
 use stores::retry::{self, Pauses};
 use tokio::sync::watch;
@@ -22,7 +23,6 @@ use crate::engine::batch::{self, BatchError};
 use crate::engine::park::{self, ParkedKeys};
 use crate::engine::projector::{ApplyError, Projector};
 use crate::engine::registry;
-use crate::feed::{Feed, Sources};
 
 /// How often a process tries to take a projection that it does not hold.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
@@ -140,7 +140,7 @@ async fn hold(
         nats: settings.nats.clone().map(|client| (client, settings.stream.clone())),
         wake: settings.wake.clone(),
     };
-    let mut feed = Feed::open(sources, name);
+    let mut feed = Feed::open(sources, Consumer::Named(name));
     loop {
         let events = tokio::select! {
             events = feed.next(stood.position) => events?,

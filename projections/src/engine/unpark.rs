@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{Connection, PgConnection, PgPool, query, query_scalar};
 use stores::checkpoint;
+use stores::feed::BATCH_EVENTS_MAX;
 use stores::log::read;
 use uuid::Uuid;
 
@@ -13,7 +14,6 @@ use crate::engine::park::{self, ParkedEvent, UnparkError};
 use crate::engine::projector::{ApplyError, Projector};
 use crate::engine::registry;
 use crate::engine::runner::connect;
-use crate::feed::BATCH_EVENTS_MAX;
 
 /// A key that was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

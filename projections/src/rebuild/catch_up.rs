@@ -4,6 +4,7 @@
 use domain::{Event, Recorded, RetentionEvent};
 use sqlx::Connection;
 use stores::checkpoint::{self, Checkpoint};
+use stores::feed::BATCH_EVENTS_MAX;
 use stores::log::read;
 use uuid::Uuid;
 
@@ -13,7 +14,6 @@ use super::shadow::Shadow;
 use crate::engine::batch;
 use crate::engine::park::{self, Parked, ParkedKeys};
 use crate::engine::projector::ApplyError;
-use crate::feed::BATCH_EVENTS_MAX;
 use crate::relational::messages::{self, Effects};
 use crate::relational::{self, Arrival, EventStamp, Model, Relational};
 

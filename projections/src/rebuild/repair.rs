@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use domain::ids::WorkspaceId;
 use sqlx::{Connection, Executor, PgConnection, query, query_scalar};
 use stores::checkpoint;
+use stores::feed::BATCH_EVENTS_MAX;
 use stores::log::read;
 
 use super::columns;
@@ -25,7 +26,6 @@ use super::shadow::{LIVE, NEXT, Shadow};
 use crate::connections::Connections;
 use crate::engine::park;
 use crate::engine::runner;
-use crate::feed::BATCH_EVENTS_MAX;
 use crate::relational::messages::{self, MessageTable, Month};
 use crate::search::elasticsearch;
 use crate::{cache, relational};

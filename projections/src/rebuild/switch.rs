@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor, PgConnection, query};
 use stores::checkpoint;
+use stores::feed::BATCH_EVENTS_MAX;
 use tokio::time::sleep;
 
 use super::catch_up::CatchUp;
 use super::columns;
 use super::report::RebuildError;
 use super::shadow::{LIVE, LOOK_INTERVAL, NEXT, OLD, Shadow};
-use crate::feed::BATCH_EVENTS_MAX;
+
 use crate::relational;
 
 /// How often to try. A try is stopped if it would delay the live projector by more than a batch or two.

@@ -28,17 +28,23 @@ pub struct ErasureCounts {
 }
 
 impl ReadModels {
+    /// Returns the workspaces of which a user is or was a member.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn workspaces_ever(&self, user_id: UserId) -> Result<Vec<WorkspaceId>, QueryError> {
+        let found = query_file_scalar!("src/relational/sql/workspaces_ever.sql", user_id.0).fetch_all(&self.pool).await?;
+        Ok(found.into_iter().map(WorkspaceId).collect())
+    }
+
     /// Returns the memberships and invitations of a user with this address.
     ///
     /// # Errors
     /// The read models cannot be read.
     pub async fn affiliations(&self, user_id: UserId, email: &str) -> Result<Affiliations, QueryError> {
-        let workspaces = query_file_scalar!("src/relational/sql/workspaces_ever.sql", user_id.0).fetch_all(&self.pool).await?;
+        let workspaces = self.workspaces_ever(user_id).await?;
         let invitations = query_file_scalar!("src/relational/sql/invitations_of.sql", user_id.0, email).fetch_all(&self.pool).await?;
-        Ok(Affiliations {
-            workspaces: workspaces.into_iter().map(WorkspaceId).collect(),
-            invitations: invitations.into_iter().map(InvitationId).collect(),
-        })
+        Ok(Affiliations { workspaces, invitations: invitations.into_iter().map(InvitationId).collect() })
     }
 
     /// Returns the operators of this server, at most 100 of them. The write side checks each.

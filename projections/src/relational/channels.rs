@@ -20,7 +20,7 @@ use crate::read_models::{QueryError, ReadModels, rows};
 /// The most people that are shown of a conversation: as many as it can have.
 const CONVERSATION_MEMBERS_MAX: i64 = 9;
 
-/// A channel, as of now, and what it is to the caller. What there is nothing of is absent.
+/// A channel, as of now, with the caller's own settings. A part without a value is absent.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ChannelRow {
     /// The channel.

@@ -37,7 +37,7 @@ pub(crate) async fn people(connection: &mut PgConnection, workspace_id: Workspac
 }
 
 impl PersonRow {
-    /// What the user says about themselves for now.
+    /// The user's custom status.
     #[must_use]
     pub fn custom_status(&self) -> Option<CustomStatus> {
         CustomStatus::now(self.status_text.clone(), self.status_emoji.clone(), self.status_expires_at)

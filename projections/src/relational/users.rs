@@ -123,7 +123,7 @@ pub struct DirectoryRow {
     pub phone: Option<String>,
     /// The time zone in which the user's day begins.
     pub timezone: String,
-    /// What the user says about themselves for now. Absent if it has ended, or there is none.
+    /// The user's custom status. Absent if it has ended, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<CustomStatus>)]
     pub custom_status: Option<Json<CustomStatus>>,
@@ -282,7 +282,7 @@ impl UserRow {
         }
     }
 
-    /// What the user says about themselves for now, unless it has ended. The table keeps it until the user sets another.
+    /// The user's custom status, unless it has ended. The table keeps it until the user sets another.
     #[must_use]
     pub fn custom_status(&self) -> Option<CustomStatus> {
         CustomStatus::now(self.status_text.clone(), self.status_emoji.clone(), self.status_expires_at)

@@ -1,6 +1,8 @@
 //! A memory of tokens in this process: the user of each token, and the user's plan. With it, a request is counted while
-//! its session is being looked up, and not afterwards. It authenticates no client: only the session does.
+//! its session is being looked up, and not afterwards. It authenticates no client: only the session does. Frames of
+//! live connections have no token, so their senders are remembered by user.
 
+use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,9 +15,9 @@ use crate::token::TokenHash;
 
 /// How long a plan is used after it was read.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
-/// The most tokens that are remembered, about 100 bytes each. Above it, the least recently used ones are looked up
-/// again.
-const TOKENS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+/// The most tokens or users that are remembered, about 100 bytes each. Above it, the least recently used ones are
+/// looked up again.
+const SENDERS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
 /// The sender of a request, with the data that limits need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,34 +28,34 @@ pub struct Sender {
     pub plan: Plan,
 }
 
-/// The senders by token, with the time at which each was remembered.
-pub struct SenderCache(Mutex<LruCache<TokenHash, (Sender, Instant)>>);
+/// The senders by token, or by another key, with the time at which each was remembered.
+pub struct SenderCache<K: Hash + Eq = TokenHash>(Mutex<LruCache<K, (Sender, Instant)>>);
 
-impl Default for SenderCache {
+impl<K: Hash + Eq> Default for SenderCache<K> {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(TOKENS_MAX)))
+        Self(Mutex::new(LruCache::new(SENDERS_MAX)))
     }
 }
 
-impl SenderCache {
-    /// Returns the user and the plan of the token, if they were remembered a short time ago.
-    pub fn recall(&self, token: &TokenHash) -> Option<Sender> {
+impl<K: Hash + Eq> SenderCache<K> {
+    /// Returns the user and the plan of the key, if they were remembered a short time ago.
+    pub fn recall(&self, key: &K) -> Option<Sender> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(token).filter(|(_, since)| since.elapsed() < REMEMBERED_FOR).map(|(sender, _)| *sender)
+        known.get(key).filter(|(_, since)| since.elapsed() < REMEMBERED_FOR).map(|(sender, _)| *sender)
     }
 
-    /// Returns the user of the token, whenever it was remembered.
-    pub fn recall_user(&self, token: &TokenHash) -> Option<UserId> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).peek(token).map(|(sender, _)| sender.user_id)
+    /// Returns the user of the key, whenever it was remembered.
+    pub fn recall_user(&self, key: &K) -> Option<UserId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).peek(key).map(|(sender, _)| sender.user_id)
     }
 
-    /// Remembers the sender of the token.
-    pub fn remember(&self, token: TokenHash, sender: Sender) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(token, (sender, Instant::now()));
+    /// Remembers the sender of the key.
+    pub fn remember(&self, key: K, sender: Sender) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, (sender, Instant::now()));
     }
 
-    /// Forgets the token.
-    pub fn forget(&self, token: &TokenHash) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop(token);
+    /// Forgets the key.
+    pub fn forget(&self, key: &K) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop(key);
     }
 }

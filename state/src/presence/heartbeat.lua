@@ -28,6 +28,9 @@ if ARGV[4] then
         redis.call('HDEL', KEYS[1], oldest)
     end
     redis.call('HSET', KEYS[1], device, string.format('%.0f %.0f %s %s', now + holds, now, ARGV[4], ARGV[5]))
-    redis.call('PEXPIRE', KEYS[1], holds)
+    -- Another device may hold for longer.
+    if redis.call('PTTL', KEYS[1]) < holds then
+        redis.call('PEXPIRE', KEYS[1], holds)
+    end
 end
 return redis.status_reply('OK')

@@ -1,9 +1,9 @@
-//! Presence: which users are online. It is the seed's `presence:{user}:{workspace}`, and holds for five minutes after
-//! each heartbeat.
+//! Presence: which users are online. It is the seed's `presence:{user}:{workspace}`. A heartbeat over HTTP holds for
+//! five minutes, an open connection for a minute and a half after it was renewed.
 //!
 //! Presence is neither in the log nor in a projection. It is in Redis alone, and the next heartbeats restore it after a
-//! loss of Redis. A user may have several devices. Each device is a session, and its presence expires by itself. Other
-//! users see the most present device.
+//! loss of Redis. A user may have several devices. A device is a session that sends heartbeats, or an open connection, and
+//! its presence expires by itself. Other users see the most present device.
 //!
 //! Not here: the custom status, which the user sets and which is an event, and the permission to see presence
 //! (`http/presence.rs` asks the write side).
@@ -16,9 +16,15 @@ use domain::ids::{SessionId, UserId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use stores::redis::{Redis, RedisDown, Script};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-/// How long a heartbeat holds.
+/// How long a heartbeat of a session holds.
 pub const HOLDS_FOR: Duration = Duration::from_secs(300);
+/// How long an open connection holds after it was renewed. It is renewed every 30 seconds (`live::RENEW_EVERY`), so one
+/// renewal may be lost, and the next one may be late. If a server dies, its users are present for this long.
+pub const CONNECTED_FOR: Duration = Duration::from_secs(90);
+/// How long a user stays present after the last connection has closed.
+pub const LINGERS_FOR: Duration = Duration::from_secs(30);
 /// The most users in one query.
 pub const PEOPLE_MAX: usize = 100;
 /// The most devices of a user in a workspace. A further device replaces the one with the oldest heartbeat.
@@ -50,6 +56,16 @@ impl Status {
 
     fn of(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// The identifier of a device: that of a session, or that of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceId(pub Uuid);
+
+impl From<SessionId> for DeviceId {
+    fn from(session_id: SessionId) -> Self {
+        Self(session_id.0)
     }
 }
 
@@ -96,18 +112,18 @@ impl Presences {
         Self { redis, heartbeat: Arc::new(heartbeat), look: Arc::new(look) }
     }
 
-    /// Records a heartbeat of a user's device.
+    /// Records a heartbeat of a user's device, which holds for some time.
     ///
     /// # Errors
     /// Redis does not answer.
     pub async fn record_heartbeat(
         &self,
         (user_id, workspace_id): (UserId, WorkspaceId),
-        device: SessionId,
+        (device, holds): (DeviceId, Duration),
         status: Status,
         device_type: &str,
     ) -> Result<(), RedisDown> {
-        let mut call = self.call(user_id, workspace_id, device);
+        let mut call = self.call(user_id, workspace_id, device, holds);
         call.arg(status.as_str()).arg(device_type);
         self.redis.run(&self.heartbeat, &call).await
     }
@@ -116,8 +132,8 @@ impl Presences {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn forget(&self, user_id: UserId, workspace_id: WorkspaceId, device: SessionId) -> Result<(), RedisDown> {
-        self.redis.run(&self.heartbeat, &self.call(user_id, workspace_id, device)).await
+    pub async fn forget(&self, user_id: UserId, workspace_id: WorkspaceId, device: DeviceId) -> Result<(), RedisDown> {
+        self.redis.run(&self.heartbeat, &self.call(user_id, workspace_id, device, HOLDS_FOR)).await
     }
 
     /// Returns the devices of each of the users, in the order of the users.
@@ -134,9 +150,9 @@ impl Presences {
         Ok(said.iter().map(|devices| devices.iter().filter_map(|said| Device::read(said)).collect()).collect())
     }
 
-    fn call(&self, user_id: UserId, workspace_id: WorkspaceId, device: SessionId) -> redis::Cmd {
+    fn call(&self, user_id: UserId, workspace_id: WorkspaceId, device: DeviceId, holds: Duration) -> redis::Cmd {
         let mut call = self.heartbeat.on(&self.key(user_id, workspace_id));
-        call.arg(device.to_string()).arg(HOLDS_FOR.as_millis().to_string()).arg(DEVICES_MAX);
+        call.arg(device.0.to_string()).arg(holds.as_millis().to_string()).arg(DEVICES_MAX);
         call
     }
 

@@ -7,8 +7,6 @@
 //!
 //! Redis may be unavailable at any time. Then no request waits for it, and Postgres is asked instead.
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use keyring::MacKey;
 use serde::{Deserialize, Serialize};
@@ -16,6 +14,7 @@ use stores::redis::{Redis, RedisDown};
 
 use super::Session;
 use super::generations::Generation;
+use crate::tagged::{read, written};
 use crate::token::TokenHash;
 
 /// A session in the form that Redis has.
@@ -96,21 +95,6 @@ impl Copies {
     }
 }
 
-/// The stored text: `tag.json`, with the tag in base64.
-fn written(mac: &MacKey, key: &str, copy: &Copy) -> String {
-    let json = serde_json::to_string(copy).unwrap_or_default();
-    let tag = mac.tag(&[key.as_bytes(), json.as_bytes()]);
-    format!("{}.{json}", BASE64_URL_SAFE_NO_PAD.encode(tag))
-}
-
-/// Parses a copy. Returns `None` if another server or another release wrote it: the caller then asks Postgres.
-fn read(mac: &MacKey, key: &str, value: &[u8]) -> Option<Copy> {
-    let (tag, json) = std::str::from_utf8(value).ok()?.split_once('.')?;
-    let tag = BASE64_URL_SAFE_NO_PAD.decode(tag).ok()?;
-    let is_ours = mac.verify(&[key.as_bytes(), json.as_bytes()], &tag);
-    is_ours.then(|| serde_json::from_str(json).ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use domain::ids::{SessionId, UserId};
@@ -143,17 +127,17 @@ mod tests {
     fn a_copy_is_valid_only_under_its_key() {
         let value = written(&mac(1), "session:a", &copy());
         assert_eq!(read(&mac(1), "session:a", value.as_bytes()), Some(copy()));
-        assert_eq!(read(&mac(1), "session:b", value.as_bytes()), None, "moved");
-        assert_eq!(read(&mac(2), "session:a", value.as_bytes()), None, "of another server");
-        assert_eq!(read(&mac(1), "session:a", value.replace("phone", "paper").as_bytes()), None, "changed");
+        assert_eq!(read::<Copy>(&mac(1), "session:b", value.as_bytes()), None, "moved");
+        assert_eq!(read::<Copy>(&mac(2), "session:a", value.as_bytes()), None, "of another server");
+        assert_eq!(read::<Copy>(&mac(1), "session:a", value.replace("phone", "paper").as_bytes()), None, "changed");
         assert_eq!(
-            read(&mac(1), "session:a", value.replace("\"generation\":3", "\"generation\":9").as_bytes()),
+            read::<Copy>(&mac(1), "session:a", value.replace("\"generation\":3", "\"generation\":9").as_bytes()),
             None,
             "of another generation"
         );
         let (_, json) = value.split_once('.').expect("a tag");
         for forged in [json, &format!(".{json}"), &format!("{}.{json}", "A".repeat(43)), "", "."] {
-            assert_eq!(read(&mac(1), "session:a", forged.as_bytes()), None, "{forged}");
+            assert_eq!(read::<Copy>(&mac(1), "session:a", forged.as_bytes()), None, "{forged}");
         }
     }
 }

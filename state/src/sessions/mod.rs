@@ -155,7 +155,14 @@ impl SessionStore {
     /// # Errors
     /// Postgres does not answer.
     pub async fn take_up(&self, token: &Token) -> Result<Option<Session>, StateError> {
-        let id = token.hash();
+        self.take_up_by(token.hash()).await
+    }
+
+    /// The same by the hash of the token, which a ticket has.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn take_up_by(&self, id: TokenHash) -> Result<Option<Session>, StateError> {
         let found = match self.valid_copy(&id).await? {
             Some(copy) => Some(copy),
             None => self.restore_copy(&id).await?,

@@ -95,15 +95,15 @@ pub async fn read_where(pool: &PgPool, keys: &Keyring, condition: &str) -> Resul
     collect(pool, keys, &select(condition)).await
 }
 
-/// Reads at most `limit` events of a workspace, and of users, who belong to no workspace: behind `after` and up to `to`.
+/// Reads at most `limit` events of workspaces, and of users, who belong to no workspace: behind `after` and up to `to`.
 /// Each part is read from an index of its own, so that events of other workspaces cost nothing.
 ///
 /// # Errors
 /// The log cannot be read.
-pub async fn read_of_workspace(
+pub async fn read_of_workspaces(
     pool: &PgPool,
     keys: &Keyring,
-    workspace_id: WorkspaceId,
+    workspaces: &[WorkspaceId],
     after: i64,
     to: i64,
     limit: usize,
@@ -111,9 +111,9 @@ pub async fn read_of_workspace(
     let part = |condition: &str| {
         format!("(SELECT * FROM events WHERE {condition} AND position > {after} AND position <= {to} ORDER BY position LIMIT {limit})")
     };
-    let (here, people) = (part(&format!("workspace_id = '{workspace_id}'")), part("aggregate_type = 'user'"));
-    let both = format!("({here} UNION ALL {people}) AS both_parts");
-    collect(pool, keys, &from(&both, "TRUE", &format!(" LIMIT {limit}"))).await
+    let of_workspaces = workspaces.iter().map(|workspace_id| part(&format!("workspace_id = '{workspace_id}'")));
+    let parts = of_workspaces.chain([part("aggregate_type = 'user'")]).collect::<Vec<_>>().join(" UNION ALL ");
+    collect(pool, keys, &from(&format!("({parts}) AS parts"), "TRUE", &format!(" LIMIT {limit}"))).await
 }
 
 /// The first part of a stream.

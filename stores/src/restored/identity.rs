@@ -38,7 +38,7 @@ pub struct Identity {
     pub is_new_copy: bool,
     /// Its identifier, if it is a copy that a server has used.
     pub copy_id: CopyId,
-    /// The life of its log. `None` if no server has used it.
+    /// The identifier of its log. `None` if no server has used it.
     pub log_id: Option<LogId>,
     /// Whether the timeline of Postgres was stored. Earlier releases did not store it.
     pub has_timeline: bool,
@@ -57,14 +57,14 @@ struct Stored {
     restored_at: Option<DateTime<Utc>>,
 }
 
-/// The database, as it is now. A process that sees it change must stop: what it remembers is of another log.
+/// The database, as it is now. A process that sees it change must stop: its memory is of another log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The Postgres, the database and its table of events.
     identity: String,
     /// The timeline of Postgres.
     timeline: i32,
-    /// The life of the log. `None` if no server has used it.
+    /// The identifier of the log. `None` if no server has used it.
     log_id: Option<LogId>,
 }
 
@@ -107,7 +107,7 @@ pub async fn read(connection: &mut PgConnection) -> sqlx::Result<Identity> {
     })
 }
 
-/// Reads how the database stands now.
+/// Reads the present state of the database.
 ///
 /// # Errors
 /// Postgres cannot be used.
@@ -117,8 +117,8 @@ pub async fn standing(connection: &mut PgConnection) -> sqlx::Result<Standing> {
     Ok(Standing { identity, timeline, log_id: log_id.map(LogId) })
 }
 
-/// Binds the row to this database, and returns the life of its log. `copy_id` is that of a new copy, or the one that it
-/// has. `log_id` begins another life. Without it, the life goes on, or the first one begins.
+/// Binds the row to this database, and returns the identifier of its log. `copy_id` is that of a new copy, or the one
+/// that it has. `log_id` begins another life. Without it, the life goes on, or the first one begins.
 ///
 /// # Errors
 /// Postgres cannot be used.

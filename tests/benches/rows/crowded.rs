@@ -1,4 +1,4 @@
-//! What grows with the number of people and channels: one more reaction to a message that 10,000 people have reacted
+//! Costs that grow with the number of people and channels: one more reaction to a message that 10,000 people have reacted
 //! to, and a search by somebody who is in 12,000 channels.
 
 use std::time::{Duration, Instant};

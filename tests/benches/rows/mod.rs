@@ -10,6 +10,7 @@ mod crowded;
 mod http_history;
 mod http_post;
 mod in_process;
+mod live;
 mod log_size;
 mod memory;
 mod proof;
@@ -30,7 +31,7 @@ use crate::report::Report;
 use crate::runs::is_trial;
 
 /// The names, in the order of the table.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 27] = [
     "append",
     "batch",
     "command",
@@ -46,6 +47,12 @@ const NAMES: [&str; 21] = [
     "cache",
     "crowded",
     "start",
+    "live-room",
+    "live-crowd",
+    "live-online",
+    "live-resume",
+    "live-posts",
+    "live-revoked",
     "search",
     "search-elastic",
     "audit",
@@ -99,6 +106,12 @@ async fn measure(name: &str, report: &mut Report) {
         "cache" => cache::measure(report).await,
         "crowded" => crowded::measure(report).await,
         "start" => start::measure(report).await,
+        "live-room" => live::room::measure(report).await,
+        "live-online" => live::online::measure(report).await,
+        "live-crowd" => live::crowd::measure(report).await,
+        "live-resume" => live::resume::measure(report).await,
+        "live-posts" => live::posts::measure(report).await,
+        "live-revoked" => live::revoked::measure(report).await,
         _ => panic!("the row {name} has no measurement"),
     }
 }

@@ -117,7 +117,7 @@ fn conversation(channel: &Furnished) -> Vec<Event> {
     std::iter::once(created).chain(joined).map(Event::Channel).collect()
 }
 
-/// The requests of a client that knows no start: what it needs of the workspace, a page of each channel, and the people of
+/// The requests of a client that knows no start: the details of the workspace, a page of each channel, and the people of
 /// each conversation.
 fn before(workspace_id: WorkspaceId, user: UserId, channels: &[Furnished]) -> Vec<String> {
     let workspace = format!("/v1/workspaces/{workspace_id}");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +14,7 @@ use crate::counts;
 use crate::disk::SmallDisk;
 use crate::faults::Breaker;
 use crate::index::{CONVERGED_MAX, Index};
-use crate::load::{self, Clients, World};
+use crate::load::{self, Clients, Follower, World};
 use crate::plan::{Fault, Round};
 use crate::record::{Recorder, Tally};
 use crate::recovery::{RECOVERY_MAX, is_level, wait_until, whereabouts, works};
@@ -27,6 +27,8 @@ use crate::work::Works;
 const CLIENTS: usize = 10;
 /// The number of clients that are removed and taken back, again and again.
 const VICTIMS: usize = 3;
+/// The number of ordinary users that are followed on sockets. All removed users are followed, too.
+const FOLLOWED: usize = 3;
 /// The longest time that the product's own rebuild may take.
 const REPLAY_MAX: Duration = Duration::from_secs(120);
 
@@ -59,6 +61,7 @@ pub struct Campaign {
     disk: Option<SmallDisk>,
     index: Option<Index>,
     world: Option<World>,
+    followers: Vec<Arc<Follower>>,
     checker: Checker,
     works: Works,
     recorder: Arc<Recorder>,
@@ -97,6 +100,7 @@ impl Campaign {
             disk,
             index: Index::of(&servers)?,
             world: None,
+            followers: Vec::new(),
             known: Arc::default(),
             report: Report::default(),
             servers,
@@ -136,6 +140,7 @@ impl Campaign {
         let prefix = format!("{}-{}", self.seed, round.number);
         let clients = Clients::new(self.recorder.clone(), stack.servers(), self.known.clone(), prefix)?;
         let load = begin_load(&clients, &world, self.seed, round.number);
+        let following = begin_following(&clients, &self.followers, self.seed, round.number);
 
         tokio::time::sleep(round.before).await;
         let work = self.works.begin(round.work, &stack.command_line)?;
@@ -165,6 +170,7 @@ impl Campaign {
         }
         self.works.end(work, &mut self.report.violations).await?;
         self.drain(round).await;
+        self.follow_to_the_end(&clients, &world, round.number, following).await?;
         let servers = self.stack.as_ref().map(Stack::servers).unwrap_or_default();
         let wrong = counts::judge(&servers, &world, &self.pool).await;
         self.report.violations.extend(wrong.into_iter().map(|wrong| format!("round {}: {wrong}", round.number)));
@@ -175,10 +181,12 @@ impl Campaign {
             self.replay().await?;
         }
         Ok(format!(
-            "{:>4} commands, {:>3} × 503, {:>3} broken, {meddled:>3} cuts, log at {:>6}; recovered in {:.1} s, drained in {:.1} s, judged in {:.1} s",
+            "{:>4} commands, {:>3} × 503, {:>3} broken, {:>5} frames over {:>3} sockets, {meddled:>3} cuts, log at {:>6}; recovered in {:.1} s, drained in {:.1} s, judged in {:.1} s",
             tally.commands,
             tally.later,
             tally.broken,
+            tally.frames,
+            tally.sockets,
             self.checker.head(),
             recovered.as_secs_f64(),
             drained.as_secs_f64(),
@@ -207,7 +215,10 @@ impl Campaign {
             let servers = self.stack.as_ref().map(Stack::servers).unwrap_or_default();
             let clients = Clients::new(self.recorder.clone(), servers, self.known.clone(), format!("{}-0", self.seed))?;
             let mut client = clients.client("founder", seed::stream(self.seed, "founder", 0));
-            self.world = Some(World::found(&mut client, CLIENTS, VICTIMS).await?);
+            let world = World::found(&mut client, CLIENTS, VICTIMS).await?;
+            let followed = world.members.iter().take(FOLLOWED).chain(&world.victims);
+            self.followers = followed.map(|person| Arc::new(Follower::new(person.clone()))).collect();
+            self.world = Some(world);
             self.works.found(&mut client, self.world.as_ref()).await?;
         }
         if round.faults.contains(&Fault::FullDisk)
@@ -254,8 +265,24 @@ impl Campaign {
         }
     }
 
+    /// Posts one more message, waits until every follower has it, and ends the following. Whether somebody missed
+    /// something is judged by the log.
+    async fn follow_to_the_end(&mut self, clients: &Clients, world: &World, round: u64, following: Following) -> Result<()> {
+        let mut last = clients.client("last", seed::stream(self.seed, "last", round));
+        let position = load::post_last(&mut last, world).await.unwrap_or(i64::MAX);
+        let followers = &self.followers;
+        let has_all = || async move { Ok(followers.iter().all(|follower| follower.reached() >= position)) };
+        wait_until(RECOVERY_MAX, has_all).await;
+        following.is_over.store(true, Relaxed);
+        for task in following.tasks {
+            task.await?;
+        }
+        Ok(())
+    }
+
     async fn judge(&mut self, round: &Round, thorough: bool) -> Result<Tally> {
-        let taken = self.recorder.take();
+        let mut taken = self.recorder.take();
+        taken.followed = self.followers.iter().map(|follower| follower.take()).collect();
         let found = self.checker.check(&taken, thorough).await?;
         let tally = taken.tally();
         self.report.tally += tally;
@@ -309,6 +336,21 @@ impl Campaign {
         }
         Ok(std::mem::take(&mut self.report))
     }
+}
+
+/// The clients on sockets, which go on until they are told.
+struct Following {
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    is_over: Arc<AtomicBool>,
+}
+
+fn begin_following(clients: &Clients, followers: &[Arc<Follower>], seed: u64, round: u64) -> Following {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let tasks = followers.iter().enumerate().map(|(number, follower)| {
+        let chance = seed::stream(seed, &format!("follower{number}"), round);
+        tokio::spawn(Arc::clone(follower).run(clients.clone(), chance, Arc::clone(&is_over)))
+    });
+    Following { tasks: tasks.collect(), is_over }
 }
 
 /// Starts every client, and the race of removals.

@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::load::Followed;
+
 /// The expected effect of a command on the log: an event of this type whose payload has at least these fields.
 #[derive(Clone, Debug, Serialize)]
 pub struct Effect {
@@ -154,6 +156,8 @@ pub struct Taken {
     pub commands: Vec<Command>,
     /// Finished queries.
     pub queries: Vec<Query>,
+    /// The events that came over sockets.
+    pub followed: Vec<Followed>,
 }
 
 /// Counts of outcomes.
@@ -171,6 +175,10 @@ pub struct Tally {
     pub later: usize,
     /// The number of attempts without an answer.
     pub broken: usize,
+    /// The number of events that came over sockets.
+    pub frames: usize,
+    /// The number of connections of sockets.
+    pub sockets: u64,
 }
 
 impl Taken {
@@ -178,6 +186,8 @@ impl Taken {
     #[must_use]
     pub fn tally(&self) -> Tally {
         let mut tally = Tally { commands: self.commands.len(), queries: self.queries.len(), ..Tally::default() };
+        tally.frames = self.followed.iter().map(|followed| followed.seen.len()).sum();
+        tally.sockets = self.followed.iter().map(|followed| followed.connections).sum();
         let attempts = self.commands.iter().flat_map(|command| &command.attempts).map(|attempt| &attempt.outcome);
         for outcome in attempts.chain(self.queries.iter().map(|query| &query.outcome)) {
             match outcome.status() {
@@ -199,6 +209,8 @@ impl std::ops::AddAssign for Tally {
         self.refusals += other.refusals;
         self.later += other.later;
         self.broken += other.broken;
+        self.frames += other.frames;
+        self.sockets += other.sockets;
     }
 }
 

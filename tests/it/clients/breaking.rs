@@ -1,5 +1,5 @@
-//! The changes of the interface that break a client: what a request may no longer have or must have now, and what an
-//! answer no longer has or may have now.
+//! The changes of the interface that break a client: parts that a request may no longer have or must have now, and parts
+//! that an answer no longer has or may have now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ const DEPTH_MAX: usize = 12;
 const BOUNDS: [(&str, bool); 6] =
     [("maxLength", true), ("maximum", true), ("maxItems", true), ("minLength", false), ("minimum", false), ("minItems", false)];
 
-/// What is known of one place in a body or a parameter.
+/// The facts about one place in a body or a parameter.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Fact {
     types: BTreeSet<String>,
@@ -75,7 +75,7 @@ fn facts(document: &Value, schema: &Value, is_required: bool) -> Facts {
     facts
 }
 
-/// What a request may no longer have, or must have now.
+/// The parts that a request may no longer have, or must have now.
 fn narrower(what: &str, old: &Facts, new: &Facts, broken: &mut Vec<String>) {
     let mut note = |place: &str, change: &str| broken.push(format!("{what}{place} {change}"));
     for (place, before) in old {
@@ -125,7 +125,7 @@ fn narrower(what: &str, old: &Facts, new: &Facts, broken: &mut Vec<String>) {
     }
 }
 
-/// What an answer no longer has, or may have now.
+/// The parts that an answer no longer has, or may have now.
 fn wider(what: &str, old: &Facts, new: &Facts, broken: &mut Vec<String>) {
     let mut note = |place: &str, change: &str| broken.push(format!("{what}{place} {change}"));
     for (place, before) in old {

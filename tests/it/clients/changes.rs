@@ -1,4 +1,4 @@
-//! `GET …/changes`: what a client gets of what others did, and what it never gets.
+//! `GET …/changes`: the events of others that a client gets, and those that it never gets.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -219,7 +219,7 @@ async fn a_removal_is_the_last_that_a_member_gets_of_a_private_channel_and_an_ad
     let back = page(&team.member, &team, &next(&of_before)).await;
     assert_eq!(names(&back), ["channel.member_joined", "message.posted", "message.posted"], "the second tells of the addition");
     assert!(!back.to_string().contains("while they were out"), "{back}");
-    // What they could see then, they may see again.
+    // They get again the events that they could see then.
     let whole = page(&team.member, &team, &begin).await;
     assert!(whole.to_string().contains("while they were in it") && !whole.to_string().contains("while they were out"), "{whole}");
 }
@@ -377,7 +377,7 @@ async fn a_request_waits_for_an_event_whichever_server_appends_it() {
         let (member, owner) = (team.member.at(waiting), team.owner.at(posting));
         let began = Instant::now();
         let (page, posted) = tokio::join!(member.get(&path), async {
-            // What the waiting caller may not see does not end the wait.
+            // An event that the waiting caller may not see does not end the wait.
             team.channel(&owner, "private", &format!("a-{}", Uuid::now_v7().simple()), &[]).await;
             team.post(&owner, team.general, "hello").await
         });

@@ -1,4 +1,4 @@
-//! The OpenAPI document as the contract of its clients: what may change in it, and clients that are generated from the
+//! The OpenAPI document as the contract of its clients: the permitted changes, and clients that are generated from the
 //! document of a running server. They pass the type checkers of their languages, and a scenario through each of them uses
 //! every tag of the document.
 //!

@@ -331,7 +331,7 @@ async fn what_the_caller_may_not_see_is_not_in_a_start() {
     let app = TestApp::start().await;
     let world = World::of(&app).await;
     let (team, guest) = (&world.team, &world.team.guest);
-    // Nobody of the guest's channels knows this person, whom a text mentions.
+    // This person is in none of the guest's channels, and a text mentions them.
     let hidden = app.sign_up("hidden").await;
     team.take_in(&hidden, "guest").await;
     let position = team.post(&team.owner, team.general, &format!("ask <@{}>", hidden.id)).await.position();
@@ -411,7 +411,7 @@ async fn everything_is_read_at_once() {
     let (messages, mentions) = unread().await;
     assert!(messages > Some(2) && mentions == Some(2), "{messages:?} {mentions:?}");
     let theirs = team.guest.get(&team.path("/unread")).await.expect(200);
-    // What was posted right before is read too: the request waits for it.
+    // A message that was posted right before is read too: the request waits for it.
     team.message(&team.owner, world.direct, "and this").await;
     member.put_empty(&team.path("/read-marker")).await.expect(204);
     assert_eq!(unread().await, (Some(0), Some(0)));

@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use reqwest::Method;
 use tests::{TestApp, program, servers::checkout};
+use tokio::time::timeout;
 
 /// The last line that `backscroll demo` prints.
 const LAST: &str = "Ctrl-C stops it.";
@@ -53,7 +55,7 @@ fn pasted(line: &str) -> Pasted {
     while let Some(word) = words.next() {
         let mut value = || words.next().expect("a value");
         match word.as_str() {
-            "-s" | "-sS" | "-i" => {}
+            "-s" | "-sS" | "-sSN" | "-i" => {}
             "-X" => pasted.method = Some(value()),
             "-d" => pasted.body = Some(value()),
             "-H" => {
@@ -102,10 +104,18 @@ async fn every_curl_line_that_make_run_prints_succeeds() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_demo, lines) = tokio::task::block_in_place(|| start(&app, folder.path()));
     let curls = lines.iter().map(|line| line.trim()).filter(|line| line.starts_with("curl ")).collect::<Vec<_>>();
-    assert_eq!(curls.len(), 4, "{}", lines.join("\n"));
+    assert_eq!(curls.len(), 5, "{}", lines.join("\n"));
+    let mut answers = Vec::new();
     for line in curls {
-        let status = answer(line).await.status();
-        assert!(status.is_success(), "{status}: {line}");
+        let answer = answer(line).await;
+        assert!(answer.status().is_success(), "{}: {line}", answer.status());
+        answers.push(answer);
+    }
+    // The first one shows what the second one does.
+    let (mut shown, mut live) = (String::new(), answers.swap_remove(0));
+    while !shown.contains("Hello from curl") {
+        let chunk = timeout(Duration::from_secs(30), live.chunk()).await.expect("an event in time");
+        shown.push_str(&String::from_utf8_lossy(&chunk.expect("the stream").expect("no end of the stream")));
     }
 }
 

@@ -58,7 +58,7 @@ async fn a_page_of_an_allowed_origin_sends_requests_and_reads_answers() {
         assert!(list(&allowed, "access-control-allow-methods").contains(&method.to_lowercase()));
         assert!(headers.split(',').all(|name| list(&allowed, "access-control-allow-headers").contains(&name.to_owned())));
         assert_eq!(allowed.header("access-control-max-age"), Some("3600"));
-        assert_eq!(allowed.header("access-control-allow-credentials"), None, "the server has no cookies");
+        assert_eq!(allowed.header("access-control-allow-credentials"), Some("true"), "its pages may send the cookie");
         assert!(list(&allowed, "vary").contains(&"origin".to_owned()));
     }
 

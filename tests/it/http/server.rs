@@ -1,4 +1,4 @@
-//! What the server says of itself.
+//! `GET /v1/server`: the release, the features and the limits.
 
 use serde_json::{Value, json};
 use tests::{Team, TestApp};

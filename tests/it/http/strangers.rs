@@ -27,11 +27,12 @@ const PUBLIC: [&str; 12] = [
 ];
 
 /// Operations that are open to every signed-in user: they concern only the caller.
-const ONES_OWN: [&str; 12] = [
+const ONES_OWN: [&str; 14] = [
     "change_custom_status",
     "change_password",
     "change_preferences",
     "change_profile",
+    "create_live_ticket",
     "create_workspace",
     "end_current_session",
     "erase_me",
@@ -40,6 +41,7 @@ const ONES_OWN: [&str; 12] = [
     "keep_me",
     "list_sessions",
     "list_workspaces",
+    "open_live",
 ];
 
 struct Operation {

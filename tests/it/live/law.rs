@@ -1,5 +1,6 @@
-//! The law: what somebody gets by paging changes is what an own fold of the log says they may see at the position of each
-//! event and now. In random worlds, with writers and readers at two servers at once.
+//! A user gets by pages of changes, and by a socket, exactly the events that they may see at the position of each event
+//! and now. The test computes these from the log by itself. In random worlds, with writers and readers at two servers at
+//! once. The sockets are closed and opened again at random, at either server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use domain::{DecodeError, Event, Recorded};
 use futures::future::{join, join_all};
 use serde_json::{Value, json};
-use tests::{Person, Team, TestApp};
+use tests::{Person, Socket, Team, TestApp, eventually};
 use uuid::Uuid;
 
 /// The number of random worlds.
@@ -46,18 +47,14 @@ struct World {
     is_over: AtomicBool,
 }
 
-/// A frame that somebody got, and the cursor of its page.
+/// A frame that a user got, and the cursor of its page.
 type Got = (Value, i64);
 
 impl World {
     async fn create() -> Self {
-        let first = TestApp::start().await;
-        let shared = [
-            ("BACKSCROLL_POSTGRES_URL", first.database.url.as_str()),
-            ("BACKSCROLL_NATS_STREAM", &first.stream),
-            ("BACKSCROLL_REDIS_KEY_PREFIX", &first.redis_prefix),
-        ];
-        let second = TestApp::start_with(&shared).await;
+        let quick = [("BACKSCROLL_LIVE_FRAMES_PER_SECOND_MAX", "10000")];
+        let first = TestApp::start_with(&quick).await;
+        let second = super::second_with(&first, &quick).await;
         let team = Team::found(&first).await;
         let mut people = vec![team.owner.clone(), team.member.clone(), team.guest.clone()];
         for name in ["ida", "jon"] {
@@ -178,7 +175,49 @@ impl World {
     }
 }
 
-/// The own fold: who is in the workspace with which role, and in which room.
+impl World {
+    /// Follows by sockets as long as the writers write, and then up to the end.
+    async fn follow_by_sockets(&self, person: &Person, begin: &str, mut chance: Chance) -> Vec<Got> {
+        let (mut all, mut after) = (Vec::new(), begin.to_owned());
+        loop {
+            let is_last = self.is_over.load(Ordering::SeqCst);
+            if is_last {
+                self.hubs_reach_the_end().await;
+            }
+            let mut socket = person.at(chance.one_of(&self.servers())).socket_after(&after).await;
+            for _ in 0..=chance.below(12) {
+                all.extend(frames_so_far(&mut socket).await);
+            }
+            after.clone_from(&socket.cursor);
+            if is_last {
+                return all;
+            }
+        }
+    }
+
+    /// Waits until both servers have given all events of the log to their sockets.
+    async fn hubs_reach_the_end(&self) {
+        let end = self.first.app().commands.store().catch_up().await.expect("the end of the log");
+        let reached = async || self.servers().iter().all(|app| app.app().hub.stats().position() >= end);
+        eventually("the sockets got everything", reached).await;
+    }
+}
+
+/// The events that a socket has got when the server answers a ping. Each was judged at its position or later.
+async fn frames_so_far(socket: &mut Socket) -> Vec<Got> {
+    socket.send(json!({"type": "ping"})).await;
+    let mut frames = Vec::new();
+    loop {
+        let frame = socket.next().await.expect("an open socket");
+        match frame["type"].as_str() {
+            Some("event") => frames.push((frame.clone(), position(&frame))),
+            Some("pong") => return frames,
+            other => panic!("{other:?}: {frame}"),
+        }
+    }
+}
+
+/// The state that the test computes: the members of the workspace with their roles, and the members of each room.
 #[derive(Clone, Default)]
 struct State {
     members: BTreeMap<Uuid, (String, bool)>,
@@ -186,7 +225,7 @@ struct State {
 }
 
 /// An event of the log, as JSON.
-struct Told {
+struct Logged {
     position: i64,
     name: String,
     id: Uuid,
@@ -198,7 +237,7 @@ fn uuid(value: &Value) -> Uuid {
 }
 
 impl State {
-    fn apply(&mut self, event: &Told) {
+    fn apply(&mut self, event: &Logged) {
         let (payload, user) = (&event.payload, uuid(&event.payload["user_id"]));
         let text = |field: &str| payload[field].as_str().unwrap_or_default().to_owned();
         match event.name.as_str() {
@@ -226,7 +265,7 @@ impl State {
         me == person || !self.is_guest(me) || shares()
     }
 
-    fn shows(&self, me: Uuid, event: &Told, room_of: &BTreeMap<Uuid, Uuid>) -> bool {
+    fn shows(&self, me: Uuid, event: &Logged, room_of: &BTreeMap<Uuid, Uuid>) -> bool {
         let Some((role, true)) = self.members.get(&me) else { return false };
         let (payload, user) = (&event.payload, uuid(&event.payload["user_id"]));
         let is_active = |person: Uuid| self.members.get(&person).is_some_and(|(_, is_active)| *is_active);
@@ -250,7 +289,7 @@ impl State {
 
 /// The log of a world, and the state after each position.
 struct Log {
-    events: Vec<Told>,
+    events: Vec<Logged>,
     states: Vec<State>,
     /// The room of each message, and its text now.
     room_of: BTreeMap<Uuid, Uuid>,
@@ -269,7 +308,7 @@ impl Log {
     fn add(&mut self, recorded: &Recorded<Event>) {
         let name = recorded.event.wire_name().to_owned();
         let payload = serde_json::to_value(&recorded.event).expect("JSON")[&name].take();
-        let event = Told { position: recorded.position, name, id: recorded.stream.id, payload };
+        let event = Logged { position: recorded.position, name, id: recorded.stream.id, payload };
         match event.name.as_str() {
             "message.posted" => drop(self.room_of.insert(event.id, uuid(&event.payload["channel_id"]))),
             "message.deleted" => drop(self.texts.insert(event.id, String::new())),
@@ -293,22 +332,22 @@ impl Log {
         &self.states[usize::try_from(position).expect("a position")]
     }
 
-    fn is_own_removal(event: &Told, me: Uuid) -> bool {
+    fn is_own_removal(event: &Logged, me: Uuid) -> bool {
         let removals = ["channel.member_left", "channel.member_removed", "workspace.member_deactivated"];
         removals.contains(&event.name.as_str()) && uuid(&event.payload["user_id"]) == me
     }
 
-    /// The positions that somebody gets who reads behind `after` now.
+    /// The positions that a user gets who reads behind `after` now.
     fn expected(&self, me: Uuid, after: i64) -> Vec<i64> {
-        let shown = |event: &&Told| {
+        let shown = |event: &&Logged| {
             let is_shown = |state: &State| state.shows(me, event, &self.room_of);
             event.position > after && (Self::is_own_removal(event, me) || (is_shown(self.at(event.position)) && is_shown(self.end())))
         };
         self.events.iter().filter(shown).map(|event| event.position).collect()
     }
 
-    /// Checks what somebody got while others wrote: everything once and in order, nothing that they could not see when it
-    /// happened and at some moment after it was asked for, and everything that they could see all the time.
+    /// Checks the events that a user got while others wrote: everything once and in order, nothing that they could not
+    /// see when it happened and at some moment after it was asked for, and everything that they could see all the time.
     fn check_followed(&self, person: &Person, got: &[Got]) {
         let positions = got.iter().map(|(frame, _)| position(frame)).collect::<Vec<_>>();
         assert!(positions.is_sorted_by(|one, two| one < two), "{} got frames twice or out of order", person.username);
@@ -328,6 +367,14 @@ impl Log {
             let is_sure = after.iter().all(|state| state.shows(person.id, event, &self.room_of));
             assert!(!is_sure || got.contains(&event.position), "{} missed {} at {}", person.username, event.name, event.position);
         }
+    }
+
+    /// Checks that a user got each of their own removals, also if they came back since.
+    fn check_removals(&self, person: &Person, got: &[Got]) {
+        let got = got.iter().map(|(frame, _)| position(frame)).collect::<BTreeSet<_>>();
+        let removals = self.events.iter().filter(|event| Self::is_own_removal(event, person.id));
+        removals
+            .for_each(|event| assert!(got.contains(&event.position), "{} missed {} at {}", person.username, event.name, event.position));
     }
 
     fn check_texts(&self, got: &[Got]) {
@@ -356,9 +403,20 @@ async fn everybody_gets_what_an_own_fold_of_the_log_shows_them_once_and_in_order
             world.is_over.store(true, Ordering::SeqCst);
         };
         let following = world.people.iter().enumerate().map(|(n, person)| world.follow(person, &begin, Chance(seed * 77 + n as u64 + 1)));
-        let ((), followed) = join(writing, join_all(following)).await;
+        let chance = |n: usize| Chance(seed * 7_777 + n as u64 + 1);
+        let by_sockets = world.people.iter().enumerate().map(|(n, person)| world.follow_by_sockets(person, &begin, chance(n)));
+        let ((), (followed, by_sockets)) = join(writing, join(join_all(following), join_all(by_sockets))).await;
         let log = Log::read(world).await;
         let mut chance = Chance(seed);
+        for (person, got) in world.people.iter().zip(by_sockets) {
+            log.check_followed(person, &got);
+            log.check_removals(person, &got);
+            let mut socket = person.at(chance.one_of(&world.servers())).socket_after(&begin).await;
+            let got = frames_so_far(&mut socket).await;
+            let positions = got.iter().map(|(frame, _)| position(frame)).collect::<Vec<_>>();
+            assert_eq!(positions, log.expected(person.id, 0), "{} by a socket, seed {seed}", person.username);
+            log.check_texts(&got);
+        }
         for (person, got) in world.people.iter().zip(followed) {
             log.check_followed(person, &got);
             let is_active = log.end().members.get(&person.id).is_some_and(|(_, is_active)| *is_active);

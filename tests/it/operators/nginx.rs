@@ -8,7 +8,7 @@ use api::config::Settings;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::debian::deployed;
-use tests::person::send;
+use tests::person::{PASSWORD, send};
 use tests::servers::free_port;
 use tests::{Nginx, Team, TestApp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -71,6 +71,16 @@ async fn clients_reach_a_node_over_tls_with_their_address_and_the_host_that_they
     };
     assert_eq!(current("Host").await.expect(200)["name"], "Acme");
     assert_eq!(current("X-Forwarded-Host").await.status, StatusCode::NOT_FOUND);
+
+    // A page of this server is known by the host and the port of its address.
+    let port = nginx.url.rsplit(':').next().expect("a port");
+    for (origin, status) in
+        [(nginx.url.clone(), 201), ("https://localhost".to_owned(), 403), (format!("https://evil.example.org:{port}"), 403)]
+    {
+        let sign_in = client.post(format!("{}/v1/sessions", nginx.url)).header("Origin", &origin);
+        let answer = send(sign_in.json(&json!({"login": team.owner.email, "password": PASSWORD, "cookie": true}))).await;
+        assert_eq!(answer.status.as_u16(), status, "{origin}");
+    }
 
     let large = json!({"content": "x".repeat(1_500_000)});
     let refused = client.post(format!("{}{}", nginx.url, team.general("/messages"))).bearer_auth(&team.owner.token);

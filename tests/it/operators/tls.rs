@@ -9,7 +9,7 @@ use tests::tls::{CertificateFiles, Certificates, serve_postgres};
 use tests::{SpareServer, TestApp, TestDatabase, eventually, program};
 
 /// The rights in NATS that docs/OPERATIONS.md names, for the streams of tests.
-const RIGHTS: &str = r#"["*.events.>", "*.wake", "$JS.API.>", "$JS.ACK.>", "_INBOX.>"]"#;
+const RIGHTS: &str = r#"["*.events.>", "*.wake", "*.live", "$JS.API.>", "$JS.ACK.>", "_INBOX.>"]"#;
 
 /// Waits until a part of the operators' `/readyz` is in order, or says this.
 async fn becomes(app: &TestApp, part: &str, text: &str) {

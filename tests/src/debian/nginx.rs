@@ -71,6 +71,7 @@ impl Nginx {
             ("listen 80;", &listen_plain),
             ("server_name chat.example.org;", "server_name localhost acme.example.org;"),
             ("/etc/nginx/tls/", ""),
+            ("/var/log/nginx/", ""),
         ];
         fs::write(folder.join("backscroll.conf"), replaced(&deployed("nginx/backscroll.conf"), &[&places, changes].concat()))
             .expect("a file");

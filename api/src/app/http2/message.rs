@@ -38,7 +38,7 @@ pub(super) fn request_of(request: http::Request<RecvStream>, peer: Option<Socket
     Some(request)
 }
 
-/// The body of a request. What a handler has taken, the client may send again.
+/// The body of a request. When a handler has taken bytes, the client may send as many again.
 fn chunks(body: RecvStream) -> impl Stream<Item = Result<Bytes, PayloadError>> {
     stream::unfold(body, |mut body| async move {
         let chunk = body.data().await?.and_then(|chunk| body.flow_control().release_capacity(chunk.len()).map(|()| chunk));

@@ -67,7 +67,7 @@ fn content(server: &Server, setup: &Setup) -> serde_json::Value {
     })
 }
 
-/// The addresses, and four commands to paste.
+/// The addresses, and five commands to paste.
 pub(super) fn instructions(server: &Server, setup: &Setup) -> String {
     let (url, token) = (server.public_url(), setup.token.expose());
     let (channel, workspace, owner) = (setup.general_id, setup.workspace_id, setup.owner_id);
@@ -81,6 +81,8 @@ its documentation at  {url}/docs/{operators}
 sign in as            {OWNER_EMAIL}, password {password}
 or with the token     {token}
 
+Watch what happens, in a terminal of its own:
+  curl -sSN {url}/v1/live {signed_in} -H 'Accept: text/event-stream'
 Post a message:
   curl -sS -X POST {url}/v1/channels/{channel}/messages {signed_in} -H 'Content-Type: application/json' -d '{{\"content\": \"Hello from curl\"}}'
 Read the channel:

@@ -7,7 +7,7 @@ const LIKENESS_MIN: f64 = 0.75;
 /// The most characters of a value that a problem repeats.
 const SHOWN_CHARS_MAX: usize = 40;
 
-/// What a value of this schema is: `a whole number from 1 to 100`.
+/// Describes the values of this schema: `a whole number from 1 to 100`.
 pub(super) fn wanted(schema: &Value) -> String {
     if let Some(names) = schema["enum"].as_array() {
         let names = names.iter().filter(|name| !name.is_null()).map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned));
@@ -58,7 +58,7 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// What was sent instead of a value of this schema, with the name that was probably meant.
+/// Describes the value that was sent instead of one of this schema, with the name that was probably meant.
 pub(super) fn unlike(schema: &Value, value: &Value) -> String {
     let text = match value {
         Value::Null => return "null".into(),

@@ -88,7 +88,11 @@ fn of_people(operation: &str) -> Option<Parts> {
         "get_me" | "get_user" => vec![&["user.not_found"]],
         "suspend_user" => vec![OPERATOR, &["user.erased", "user.last_operator", "user.not_found"]],
         "reactivate_user" => vec![OPERATOR, &["user.erased", "user.not_found"]],
-        "start_session" => vec![&["auth.busy", "session.begun_already", "session.wrong_credentials", "user.not_active"]],
+        "create_live_ticket" => vec![&["live.tickets_unavailable"]],
+        "open_live" => vec![&["auth.ticket_invalid", "live.tickets_unavailable", "request.header_invalid"]],
+        "start_session" => {
+            vec![&["auth.busy", "request.origin_refused", "session.begun_already", "session.wrong_credentials", "user.not_active"]]
+        }
         "end_session" => vec![&["session.not_found"]],
         _ => return None,
     })

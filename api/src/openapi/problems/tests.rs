@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
-/// Sources that make problems. The tables of refusals are read as such.
+/// Sources that make problems. The tables of refusals are read separately.
 const SOURCES: [&str; 9] = [
     "api/src/problem.rs",
     "api/src/problem",

@@ -9,8 +9,8 @@ use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A message, with its author's names. What there is nothing of is absent. A list of messages can leave out what its
-/// client knows already (`with`).
+/// A message, with its author's names. A part without a value is absent. A list of messages can leave out the parts that
+/// its client knows already (`with`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MessageRow {
     /// The message.

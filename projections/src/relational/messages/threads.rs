@@ -1,4 +1,4 @@
-//! What the row of a message says about its thread: the latest answer, and who answered. It is read when the row is read,
+//! The thread in the row of a message: the latest answer, and the people who answered. It is read when the row is read,
 //! not kept in the row (docs/decisions/0049-a-clients-start-is-read-in-one-snapshot.md).
 
 use std::collections::HashMap;

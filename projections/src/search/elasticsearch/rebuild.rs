@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection, query, query_scalar};
 use stores::checkpoint::{self, Checkpoint};
 use stores::elasticsearch::ElasticError;
 use stores::error::chain;
+use stores::feed::BATCH_EVENTS_MAX;
 use stores::log::read;
 use uuid::Uuid;
 
@@ -21,7 +22,6 @@ use crate::engine::batch;
 use crate::engine::park::ParkedKeys;
 use crate::engine::projector::ApplyError;
 use crate::engine::runner;
-use crate::feed::BATCH_EVENTS_MAX;
 use crate::rebuild::{Difference, FillProgress, LeftOut, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport};
 
 /// How often to catch up before giving up. Each round is shorter than the one before, unless the log grows faster than

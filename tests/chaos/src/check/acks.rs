@@ -98,7 +98,7 @@ fn agree(first: &Outcome, second: &Outcome, at_one_position: bool) -> bool {
     }
 }
 
-/// What never changes in a row. A repeated request is answered with the row as it is by then.
+/// The fields that never change in a row. A repeated request is answered with the row as it is by then.
 const NEVER_CHANGES: [&str; 5] = ["message_id", "channel_id", "workspace_id", "user_id", "created_at"];
 
 /// Whether two rows are of the same thing.
@@ -106,7 +106,7 @@ fn is_same_row(one: &Value, other: &Value) -> bool {
     NEVER_CHANGES.iter().all(|name| one.get(name) == other.get(name))
 }
 
-/// Whether what both answers name is the same. An answer without a row names the new thing at most.
+/// Whether both answers name the same thing. An answer without a row names the new thing at most.
 fn names_the_same(one: &Value, other: &Value) -> bool {
     NEVER_CHANGES.iter().all(|name| one.get(name).zip(other.get(name)).is_none_or(|(one, other)| one == other))
 }

@@ -10,6 +10,7 @@ mod authority;
 mod fold;
 mod log;
 mod read;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod unseal;
@@ -38,6 +39,7 @@ pub struct Checker {
     log: Log,
     fold: Fold,
     authority: authority::Authority,
+    sight: sockets::Sight,
     texts: acks::Texts,
 }
 
@@ -45,8 +47,15 @@ impl Checker {
     /// A checker that has read nothing yet.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        let (log, fold) = (Log::default(), Fold::default());
-        Self { pool, keys: unseal::Keys::default(), log, fold, authority: authority::Authority::default(), texts: HashMap::new() }
+        Self {
+            pool,
+            keys: unseal::Keys::default(),
+            log: Log::default(),
+            fold: Fold::default(),
+            authority: authority::Authority::default(),
+            sight: sockets::Sight::default(),
+            texts: HashMap::new(),
+        }
     }
 
     /// The number of judged events.
@@ -70,10 +79,12 @@ impl Checker {
         acks::count_texts(&mut self.texts, fresh);
         for event in fresh {
             self.authority.check(event, &mut found);
+            self.sight.apply(event);
             self.fold.apply(event, &mut found);
         }
         acks::check(&self.log, &self.texts, &taken.commands, &mut found);
         answers::check(taken, &mut found);
+        sockets::check(&self.log, &self.sight, from, &taken.followed, &mut found);
         read::check(&self.pool, &mut self.fold, self.log.head(), thorough, &mut found).await?;
         found.truncate(TOLD_MAX * 4);
         Ok(found)

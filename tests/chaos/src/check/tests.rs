@@ -8,7 +8,9 @@ use super::acks::{self, Texts};
 use super::authority::Authority;
 use super::fold::{Fold, Table};
 use super::log::{Event, Key, Log};
+use super::sockets::{self, Sight};
 use super::{Violation, answers, read};
+use crate::load::{Followed, Seen};
 use crate::record::{Attempt, Command, Effect, Expects, Outcome, Query, Taken};
 
 const ANN: Uuid = Uuid::from_u128(1);
@@ -225,7 +227,7 @@ fn a_message_after_its_authors_removal_is_reported() {
 fn invalid_answers_are_reported() {
     let judged = |outcome: Outcome| {
         let mut found = Vec::new();
-        answers::check(&Taken { commands: vec![posting(&[outcome])], queries: Vec::new() }, &mut found);
+        answers::check(&Taken { commands: vec![posting(&[outcome])], queries: Vec::new(), ..Taken::default() }, &mut found);
         found
     };
     let busy = Outcome::Answered { status: 503, position: None, retry_after: Some(1), problem: Some("x".to_owned()), body: Value::Null };
@@ -247,7 +249,7 @@ fn a_query_result_with_missing_or_extra_rows_is_reported() {
     let judged = |expects: Expects, outcome: Outcome| {
         let query = Query { request: "GET /".to_owned(), min_position: Some(6), expects, outcome };
         let mut found = Vec::new();
-        answers::check(&Taken { commands: Vec::new(), queries: vec![query] }, &mut found);
+        answers::check(&Taken { commands: Vec::new(), queries: vec![query], ..Taken::default() }, &mut found);
         found
     };
     let own = || Expects::Message { id: MESSAGE, content: "hello".to_owned() };
@@ -312,4 +314,46 @@ fn an_event_about_a_missing_row_is_reported() {
     let (mut fold, mut found) = (Fold::default(), Vec::new());
     story.events.iter().for_each(|event| fold.apply(event, &mut found));
     shows(&found, "event about nothing");
+}
+
+/// A private channel with a message, from which Bob is removed before a second message.
+fn with_a_removal() -> (Log, Sight) {
+    let (bob, private) = (Uuid::from_u128(2), Uuid::from_u128(21));
+    let mut story = with_a_message();
+    story.add("workspace.member_joined", WORKSPACE, json!({"user_id": bob, "role": "member"}));
+    story.add("channel.created", private, json!({"workspace_id": WORKSPACE, "kind": "private", "name": "den", "created_by": ANN}));
+    story.add("channel.member_joined", private, json!({"user_id": bob}));
+    story.add("message.posted", Uuid::from_u128(32), json!({"channel_id": private, "author": ANN, "content": "one"}));
+    story.add("channel.member_removed", private, json!({"user_id": bob}));
+    story.add("message.posted", Uuid::from_u128(33), json!({"channel_id": private, "author": ANN, "content": "two"}));
+    story.post(Uuid::from_u128(34), "bye");
+    let (mut log, mut sight) = (Log::default(), Sight::default());
+    log.extend(story.events, story.keys, &mut Vec::new());
+    log.since(0).iter().for_each(|event| sight.apply(event));
+    (log, sight)
+}
+
+/// Judges what Bob got over sockets: these positions, over a connection that was opened when the log ended at
+/// `known_before`.
+fn judged_sockets(positions: &[i64], known_before: i64) -> Vec<Violation> {
+    let (log, sight) = with_a_removal();
+    let event = |position: i64| log.since(position - 1).first().map(|event| event.event_type.clone()).unwrap_or_default();
+    let seen = positions.iter().map(|position| Seen { position: *position, event: event(*position), known_before });
+    let followed = Followed { user: Uuid::from_u128(2), begin: Some(7), seen: seen.collect(), ..Followed::default() };
+    let mut found = Vec::new();
+    sockets::check(&log, &sight, 0, &[followed], &mut found);
+    found
+}
+
+#[test]
+fn what_comes_over_a_socket_is_what_its_user_may_see_once_and_in_order() {
+    assert_eq!(judged_sockets(&[9, 10, 11, 13], 7), Vec::<Violation>::new());
+    // A user who comes back after the removal gets only the removal.
+    assert_eq!(judged_sockets(&[11, 13], 13), Vec::<Violation>::new());
+    shows(&judged_sockets(&[9, 10, 11, 13], 11), "forbidden over a socket");
+    shows(&judged_sockets(&[11, 12, 13], 7), "forbidden over a socket");
+    shows(&judged_sockets(&[9, 10, 11], 7), "missing over a socket");
+    shows(&judged_sockets(&[9, 11, 10, 13], 7), "twice or out of order over a socket");
+    shows(&judged_sockets(&[13, 13], 7), "twice or out of order over a socket");
+    shows(&judged_sockets(&[13, 14], 7), "not in the log, and over a socket");
 }

@@ -241,7 +241,7 @@ async fn read(request: reqwest::RequestBuilder) -> Result<Outcome, reqwest::Erro
     Ok(Outcome::Answered { status, position, retry_after, problem, body })
 }
 
-/// What an address such as `/v1/users/…` names, as a row has it: `{"user_id": …}`.
+/// The identifier in an address such as `/v1/users/…`, as a row has it: `{"user_id": …}`.
 fn identifier_in(address: &str) -> Option<Value> {
     let (before, id) = address.rsplit_once('/')?;
     let kind = before.rsplit('/').next()?.strip_suffix('s')?;

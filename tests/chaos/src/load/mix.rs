@@ -76,6 +76,16 @@ async fn post(client: &mut Client, world: &World, person: &Person, text: String,
     world.add_message(Message { id, channel, author: person.id, thread: thread.map(|root| root.id) });
 }
 
+/// Posts a message to #general as the owner, and returns its position.
+pub async fn post_last(client: &mut Client, world: &World) -> Option<i64> {
+    let content = format!("{} last {}", world.owner.id.simple(), Uuid::now_v7().simple());
+    let fields = json!({"content": content, "channel_id": world.general, "author": world.owner.id});
+    let effect = Some(Effect { event_type: "message.posted", stream: None, fields });
+    let path = format!("/v1/channels/{}/messages", world.general);
+    let ask = Ask { method: Method::POST, path, body: Some(json!({"content": content})), effect };
+    client.command(world.owner.id, &world.owner.token, ask).await.map(|done| done.position)
+}
+
 async fn reply(client: &mut Client, world: &World, person: &Person, text: String) {
     let root = world.message(&mut client.chance, None).filter(|message| message.thread.is_none());
     post(client, world, person, text, root.as_ref()).await;

@@ -126,7 +126,10 @@ def a_person(server: Client, url: str, name: str) -> AuthenticatedClient:
     registered = expect(register_user.sync(client=server, body=user))
     session = expect(start_session.sync(client=server, body=StartSession(login=username, password=PASSWORD)))
     check(session.user_id == registered.user_id, "the session is the new user's")
-    client = AuthenticatedClient(base_url=url, token=session.token)
+    token = session.token
+    if not isinstance(token, str):
+        raise SystemExit("a session without a cookie has a token")
+    client = AuthenticatedClient(base_url=url, token=token)
     sessions = expect(list_sessions.sync(client=client))
     check([shown.session_id for shown in sessions.items if shown.current] == [session.session_id], "one session")
     done(change_custom_status.sync_detailed(client=client, body=ChangeCustomStatus(text="Setting up", emoji="🛠")))

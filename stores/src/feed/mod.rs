@@ -1,6 +1,7 @@
 //! The feed delivers the events behind a position, each once and in order. It never delivers an event out of order.
+//! Projectors and the hub of live connections read it.
 //!
-//! The log in Postgres is the source of truth (`stores::log`). NATS is a signal and a transport ([`jetstream`]). Events
+//! The log in Postgres is the source of truth ([`crate::log`]). NATS is a signal and a transport (`jetstream`). Events
 //! that NATS delivers in order are used. Events that it omits or delivers late are read from the log. Positions have no
 //! gap, so a missing event is noticed.
 
@@ -11,15 +12,17 @@ use std::time::Duration;
 
 use keyring::Keyring;
 use sqlx::PgPool;
-use stores::log::{Delivery, LogError, LogStream, read};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::log::{Delivery, LogError, LogStream, read};
+
+pub use jetstream::Consumer;
 use jetstream::{Jetstream, Received};
 use pending::Pending;
 
 /// The most events of one batch.
-pub(crate) const BATCH_EVENTS_MAX: usize = 2_000;
+pub const BATCH_EVENTS_MAX: usize = 2_000;
 
 /// How long NATS may take to deliver an event that this process has appended, before the log is read.
 const NATS_GRACE: Duration = Duration::from_millis(4);
@@ -33,9 +36,9 @@ const ACKNOWLEDGE_LIMIT: Duration = Duration::from_millis(20);
 /// How long the feed may be silent before it reads the log: a consumer may have stopped without notice.
 const WATCHDOG_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Delivers events to one projection.
+/// Delivers events to one reader.
 #[derive(Debug)]
-pub(crate) struct Feed {
+pub struct Feed {
     pool: PgPool,
     keys: Keyring,
     jetstream: Option<Jetstream>,
@@ -49,22 +52,23 @@ pub(crate) struct Feed {
 
 /// The sources of a feed's events.
 #[derive(Clone, Debug)]
-pub(crate) struct Sources {
+pub struct Sources {
     /// The log.
-    pub(crate) pool: PgPool,
+    pub pool: PgPool,
     /// The keys that unseal the log.
-    pub(crate) keys: Keyring,
+    pub keys: Keyring,
     /// NATS, with the stream's name.
-    pub(crate) nats: Option<(async_nats::Client, String)>,
+    pub nats: Option<(async_nats::Client, String)>,
     /// The end of the log as the appender of this process knows it.
-    pub(crate) wake: Option<watch::Receiver<i64>>,
+    pub wake: Option<watch::Receiver<i64>>,
 }
 
 impl Feed {
-    /// A feed for the projection with this name.
-    pub(crate) fn open(sources: Sources, projection: &'static str) -> Self {
+    /// A feed that consumes the stream of NATS as this consumer.
+    #[must_use]
+    pub fn open(sources: Sources, consumer: Consumer) -> Self {
         let Sources { pool, keys, nats, wake } = sources;
-        let jetstream = nats.map(|(client, stream)| Jetstream::consume(client, stream, keys.clone(), projection));
+        let jetstream = nats.map(|(client, stream)| Jetstream::consume(client, stream, keys.clone(), consumer));
         Self { pool, keys, jetstream, wake, pending: Pending::default(), catching_up: None, look_into_log: true }
     }
 
@@ -72,7 +76,7 @@ impl Feed {
     ///
     /// # Errors
     /// The log cannot be read.
-    pub(crate) async fn next(&mut self, after: i64) -> Result<Vec<Delivery>, LogError> {
+    pub async fn next(&mut self, after: i64) -> Result<Vec<Delivery>, LogError> {
         loop {
             if let Some(events) = self.next_of_catching_up(after).await? {
                 return Ok(events);
@@ -95,7 +99,7 @@ impl Feed {
     }
 
     /// Says that the events up to `position` are applied, so that NATS does not deliver them again.
-    pub(crate) async fn applied(&mut self, position: i64) {
+    pub async fn applied(&mut self, position: i64) {
         if let Some(acker) = self.pending.take_acker(position) {
             // If an acknowledgement is lost, a message comes twice, and the second one is dropped.
             drop(timeout(ACKNOWLEDGE_LIMIT, acker.ack()).await);
@@ -134,7 +138,7 @@ impl Feed {
         self.look_into_log = false;
         if events.len() == BATCH_EVENTS_MAX {
             let last = after + i64::try_from(events.len()).unwrap_or(0);
-            let head = stores::log::head(&self.pool).await?;
+            let head = crate::log::head(&self.pool).await?;
             self.catching_up = Some(LogStream::open(self.pool.clone(), self.keys.clone(), last, head));
         }
         Ok(events)

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use async_nats::jetstream::message::Acker;
-use stores::log::Delivery;
 
 use super::jetstream::Received;
+use crate::log::Delivery;
 
 /// The most events that are kept. Further events stay in NATS.
 const PENDING_EVENTS_MAX: usize = 10_000;
@@ -28,7 +28,9 @@ impl Pending {
     pub(super) fn put(&mut self, received: Received) {
         let position = received.delivery.position;
         self.events.insert(position, received.delivery);
-        self.ackers.insert(position, received.acker);
+        if let Some(acker) = received.acker {
+            self.ackers.insert(position, acker);
+        }
     }
 
     pub(super) fn has_room(&self) -> bool {
