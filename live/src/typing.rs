@@ -14,7 +14,7 @@ pub const ONCE_IN: Duration = Duration::from_secs(2);
 /// How often typing in one channel is sent in a second, at one node.
 pub const CHANNEL_PER_SECOND_MAX: u32 = 10;
 /// The most users and channels that are remembered, about 100 bytes each.
-const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
 /// The users and channels about which frames were sent lately.
 pub struct TypingRate(Mutex<Recent>);

@@ -7,7 +7,8 @@ use stores::objects::ObjectStoreSettings;
 
 use super::gather::{Sources, gather};
 use super::parse::Values;
-use super::{ConfigError, Secret, Setting, optional};
+use super::setting::{Setting, optional};
+use super::{ConfigError, Secret};
 
 /// Every setting of the object store.
 pub(super) const SETTINGS: [Setting; 5] = [

@@ -7,7 +7,8 @@ use ledger::proof::{Destinations, KeySource, SealingKeys, Webhook};
 use stores::objects::{ObjectUrl, Objects};
 
 use super::parse::Values;
-use super::{MasterKey, Secret, Setting, optional};
+use super::setting::{Setting, optional};
+use super::{MasterKey, Secret};
 
 /// Every setting of the proof.
 pub(super) const SETTINGS: [Setting; 8] = [

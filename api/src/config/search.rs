@@ -8,8 +8,9 @@ use stores::diagnosis::Diagnosis;
 use stores::elasticsearch::{ElasticSettings, Login};
 use stores::tls::read_authority;
 
+use super::Secret;
 use super::parse::Values;
-use super::{Secret, Setting, optional};
+use super::setting::{Setting, optional};
 
 /// Every setting of search.
 pub(super) const SETTINGS: [Setting; 15] = [

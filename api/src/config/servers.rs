@@ -7,7 +7,7 @@ use stores::redis::RedisSettings;
 use stores::tls::{NamedFile, TlsFiles};
 
 use super::parse::Values;
-use super::{Setting, optional};
+use super::setting::{Setting, optional};
 
 /// Every setting of these connections.
 pub(super) const SETTINGS: [Setting; 7] = [

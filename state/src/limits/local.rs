@@ -12,7 +12,7 @@ use super::windows::{Remaining, Verdict, Window, micros};
 
 /// The most windows that are kept. Above it, the least recently used one is forgotten, and its client may send a few
 /// more requests.
-const WINDOWS_MAX: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+const WINDOWS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 /// The times of granted requests, in microseconds since the process started, the oldest first.
 type Granted = VecDeque<u64>;

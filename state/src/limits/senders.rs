@@ -17,7 +17,7 @@ use crate::token::TokenHash;
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// The most tokens or users that are remembered, about 100 bytes each. Above it, the least recently used ones are
 /// looked up again.
-const SENDERS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+const SENDERS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(65_535);
 
 /// The sender of a request, with the data that limits need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
