@@ -25,6 +25,8 @@
 #   services.sh freeze SERVER…        stop the processes (SIGSTOP) until `thaw SERVER…`
 #   services.sh destroy               stop, and delete the data of this checkout
 #
+# BACKSCROLL_DATA_IN_MEMORY=1 in the environment keeps the data of servers that have none yet in memory, if there is room:
+# they are lost when the machine stops. The tests of a fresh clone are faster by a fifth.
 # BACKSCROLL_RUN in the environment names another folder in place of .run, for servers beside those of this checkout.
 # BACKSCROLL_POSTGRES_URL, _NATS_URL, _REDIS_URL, _ELASTICSEARCH_URL or _OBJECT_STORE_URL in the environment names a
 # server of yours, which is used in place of a new one.
@@ -54,6 +56,7 @@ RELAUNCHES_MAX=10    # after a crash its child processes hold the data for a mom
 LOG_BYTES_MAX=$((10 * 1024 * 1024))
 # Every port; the object store has several, for its parts.
 PORTS=({POSTGRES,NATS,REDIS,ELASTICSEARCH,OBJECT_STORE}_PORT OBJECT_STORE_{GRPC,{MASTER,VOLUME,FILER}{,_GRPC}}_PORT)
+MEMORY=/dev/shm # a folder of the system whose files are in memory
 PORT_MIN=20000 # up to 31999: below the ports that Linux gives to outgoing connections
 PORT_COUNT=12000
 
@@ -240,7 +243,10 @@ as_service_user() {
 choose_data_folder() {
     chmod 755 "$RUN"
     locate_data_folder && forget_data_of_the_original && return
-    if is_root && ! "${AS_SERVICE_USER[@]}" test -x "$RUN"; then
+    if [[ -n ${BACKSCROLL_DATA_IN_MEMORY:-} ]] && memory_has_room; then
+        DATA=$(mktemp -d "$MEMORY/backscroll-XXXXXXXX")
+        ln -sfn "$DATA" "$RUN/data"
+    elif is_root && ! "${AS_SERVICE_USER[@]}" test -x "$RUN"; then
         # The service user cannot enter this checkout, such as one in `mktemp -d`: the data go to a folder that it can.
         mkdir -p /var/lib/backscroll
         chmod 755 /var/lib/backscroll
@@ -252,6 +258,14 @@ choose_data_folder() {
     fi
     make_service_folder "$DATA"
     printf '%s\n' "$CHECKOUT" | write_as_service_user "$DATA/checkout"
+}
+
+# Whether the data of the servers and the tests themselves have room in memory: the data take up to 4 GB.
+memory_has_room() {
+    local available free
+    available=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
+    free=$(df --output=avail --block-size=1M "$MEMORY" 2>/dev/null | tail -n 1) || return 1
+    ((available >= 16384 && free >= 8192))
 }
 
 locate_data_folder() {

@@ -44,6 +44,9 @@ trap clean_up EXIT
 # No comment has an example, and to look for some in every crate takes most of a minute.
 if (($# == 0)); then set -- --tests; fi
 
+# Tests wait for servers. One more than there are cores keeps the cores busy.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) + 1))}
+
 status=0
 : >"$LOG"
 # The tests get their own process group, so that they can be ended with everything that they started.

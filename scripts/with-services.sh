@@ -16,6 +16,8 @@ flock --shared 8
 # shellcheck disable=SC2086 # one word for each server
 "$SERVICES" start --temporary ${ALSO:+postgres nats redis $ALSO} 8>&-
 load_services_env
+# Not for the servers that the command starts: chaos kills them, and their data must be on disk.
+unset BACKSCROLL_DATA_IN_MEMORY
 
 # shellcheck disable=SC2317 # the trap calls it
 release_services() {

@@ -57,9 +57,12 @@ refuse_data_of_another_version() {
 }
 
 launch_postgres() {
+    local in_memory=()
+    # What is on disk may have 4 GB of WAL.
+    if [[ $(readlink -e "$DATA") == "$MEMORY"/* ]]; then in_memory=(-c max_wal_size=1GB); fi
     # Without a Unix socket: its path may have at most 107 bytes, and the path of a checkout may be longer.
     with_postgres_libraries launch postgres "$POSTGRES_BIN/postgres" -D "$DATA/postgres" -c config_file="$DATA/postgres.conf" \
-        -c listen_addresses=127.0.0.1 -c port="$POSTGRES_PORT" -c unix_socket_directories=
+        -c listen_addresses=127.0.0.1 -c port="$POSTGRES_PORT" -c unix_socket_directories= "${in_memory[@]}"
 }
 
 postgres_answers() {
