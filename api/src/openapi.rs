@@ -68,7 +68,7 @@ fn describe(document: &mut Value) {
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     });
     document["servers"] = json!([{"url": "/"}]);
-    document["security"] = json!([{"token": []}]);
+    document["security"] = json!([{"token": []}, {"cookie": []}]);
     document["tags"] = json!([
         {"name": "users", "description": "The users of this server."},
         {"name": "sessions", "description": "Signing in and out."},
@@ -95,8 +95,12 @@ fn describe(document: &mut Value) {
         {"name": "health", "description": "Health and metrics of the server."},
     ]);
     let components = &mut document["components"];
-    components["securitySchemes"] =
-        json!({"token": {"type": "http", "scheme": "bearer", "description": "The `token` in the answer of `POST /v1/sessions`."}});
+    components["securitySchemes"] = json!({
+        "token": {"type": "http", "scheme": "bearer", "description": "The `token` in the answer of `POST /v1/sessions`."},
+        "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-backscroll_session",
+            "description": "For browsers: `POST /v1/sessions` with `\"cookie\": true` sets it. Without TLS its name is `backscroll_session`. \
+                A request that changes something needs an `Origin` of the server, or one of its setting `allowed_origins`."},
+    });
     components["headers"] = headers();
 }
 

@@ -11,7 +11,7 @@ use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ResponseHead, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderValue, UPGRADE};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 
@@ -45,6 +45,8 @@ pub async fn answer_head<B: MessageBody + 'static>(
         return Ok(next.call(request).await?.map_into_left_body());
     }
     request.head_mut().method = Method::GET;
+    // Only a GET may become a WebSocket (RFC 6455, 4.1).
+    request.headers_mut().remove(UPGRADE);
     match next.call(request).await {
         Ok(response) => Ok(response.map_body(|head, body| EitherBody::right(leave_out(head, &body)))),
         Err(error) => {

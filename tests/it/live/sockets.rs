@@ -175,8 +175,28 @@ async fn bytes_before_the_answer_to_the_handshake_are_refused() {
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x01\x02",
         person.token
     );
-    stream.write_all(handshake.as_bytes()).await.expect("a request");
+    let answer = answer_to(&mut stream, &handshake).await;
+    assert!(!answer.contains(" 101 "), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_get_becomes_a_socket() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ida").await;
+    let mut stream = TcpStream::connect(app.url.trim_start_matches("http://")).await.expect("a connection");
+    let handshake = format!(
+        "HEAD /v1/live HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        person.token
+    );
+    let answer = answer_to(&mut stream, &handshake).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+/// Sends bytes, and returns all that comes until the server closes the connection.
+async fn answer_to(stream: &mut TcpStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.expect("a request");
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
-    assert!(!String::from_utf8_lossy(&answer).contains(" 101 "), "{}", String::from_utf8_lossy(&answer));
+    String::from_utf8_lossy(&answer).into_owned()
 }
