@@ -6,6 +6,7 @@
 //! that reads for a long time checks its rows with a newer one.
 
 mod among;
+mod audience;
 mod live;
 mod past;
 mod shown;
@@ -32,8 +33,9 @@ use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
 
 pub use among::ListedChannel;
+pub use audience::{Audience, People};
 pub use live::{Judgement, LiveAccess, Moment, Reach};
-pub use past::{Audience, Past, People};
+pub use past::Past;
 pub use shown::Shown;
 pub use sight::Sight;
 

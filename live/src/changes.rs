@@ -4,20 +4,24 @@
 //! those that the caller may not see, and makes the frames of the others. Its cost is bounded by the events that it looks
 //! at, not by those that the caller sees.
 
-use commands::{Audience, CommandError, ReadAccess};
+use std::sync::Arc;
+
+use commands::{Audience, Past, ReadAccess};
 use domain::ids::{LogId, MessageId, WorkspaceId};
 use domain::{Event, Recorded};
 use keyring::Keyring;
 use serde::Serialize;
 use sqlx::PgPool;
-use stores::log::{LogError, read};
+use stores::log::read;
 use utoipa::ToSchema;
 
 use crate::audience::audience;
 use crate::cursor::Cursor;
+use crate::error::ChangesError;
 use crate::frame::EventFrame;
 use crate::material::{Material, message_of, readable};
 use crate::message::FoldedMessage;
+use crate::tail::{Found, Tail};
 
 /// The most events that one page looks at. A page of a caller who may see few of them has fewer frames than were asked
 /// for, and its cursor is behind the last event that was looked at.
@@ -30,34 +34,10 @@ const FIRST_READ: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Changes {
     material: Material,
+    tail: Tail,
     log_id: LogId,
     /// The most events of a workspace behind a cursor. If there are more, the client must read the state instead.
     behind_max: u32,
-}
-
-/// Why a page could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangesError {
-    /// The caller is not a member of the workspace, or the write side failed.
-    #[error(transparent)]
-    Commands(#[from] CommandError),
-    /// The database did not answer.
-    #[error("what changed cannot be read")]
-    Store(#[from] sqlx::Error),
-    /// The log could not be read.
-    #[error("the log cannot be read")]
-    Log(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<LogError> for ChangesError {
-    fn from(error: LogError) -> Self {
-        match error {
-            LogError::Unavailable(error) => Self::Store(error),
-            LogError::Gap { .. } | LogError::Malformed(_) | LogError::Keys(_) | LogError::OfLaterRelease { .. } => {
-                Self::Log(Box::new(error))
-            }
-        }
-    }
 }
 
 /// The changes behind a cursor.
@@ -103,7 +83,7 @@ pub enum ResetReason {
 
 /// A part of the log, and where it ends.
 pub(crate) struct Part {
-    pub(crate) events: Vec<Recorded<Event>>,
+    pub(crate) events: Vec<Arc<Recorded<Event>>>,
     /// The position up to which everything was looked at.
     pub(crate) to: i64,
     looked_at: usize,
@@ -113,7 +93,7 @@ impl Changes {
     /// Reads through this pool. `behind_max` is the most events of a workspace that a client may have missed.
     #[must_use]
     pub fn new(pool: PgPool, keys: Keyring, log_id: LogId, behind_max: u32) -> Self {
-        Self { material: Material { pool, keys }, log_id, behind_max }
+        Self { material: Material { pool, keys }, tail: Tail::default(), log_id, behind_max }
     }
 
     /// The identifier of the log.
@@ -146,11 +126,12 @@ impl Changes {
         if let Some(reason) = self.reset(Some(workspace_id), after, end).await? {
             return Ok(self.ends_at(end, Vec::new(), end, Some(Reset { reason })));
         }
-        let (mut frames, mut reached, mut looked_at, mut read) = (Vec::new(), after.position, 0, FIRST_READ);
+        let (mut frames, mut reached, mut looked_at, mut read, mut past) = (Vec::new(), after.position, 0, FIRST_READ, None);
         let limit = usize::from(limit);
         while reached < end && frames.len() < limit && looked_at < LOOKED_AT_MAX {
             let part = self.part(&[workspace_id], reached, end, read.min(LOOKED_AT_MAX - looked_at)).await?;
-            let more = self.frames(access, workspace_id, reached, &part.events.iter().collect::<Vec<_>>()).await?;
+            let here = part.events.iter().map(AsRef::as_ref).collect::<Vec<_>>();
+            let more = self.frames(access, workspace_id, (reached, part.to), &here, &mut past).await?;
             let (is_over, room) = (more.len() > limit - frames.len(), limit - frames.len());
             frames.extend(more.into_iter().take(room));
             reached = if is_over { frames.last().map_or(part.to, EventFrame::position) } else { part.to };
@@ -163,6 +144,11 @@ impl Changes {
     fn ends_at(&self, position: i64, items: Vec<EventFrame>, end: i64, reset: Option<Reset>) -> ChangesPage {
         let next = self.cursor(position).to_string();
         ChangesPage { log_id: self.log_id.0, items, next, has_more: position < end, reset, position }
+    }
+
+    /// The last events of the log. The hub of this process keeps them up to date, if it has one.
+    pub(crate) fn tail(&self) -> &Tail {
+        &self.tail
     }
 
     /// The contents of frames.
@@ -190,34 +176,41 @@ impl Changes {
 
     /// Reads the next events of the workspaces and of people.
     pub(crate) async fn part(&self, workspaces: &[WorkspaceId], after: i64, end: i64, limit: usize) -> Result<Part, ChangesError> {
+        if let Some(Found { events, to }) = self.tail.read(workspaces, after, end, limit) {
+            let looked_at = events.len();
+            return Ok(Part { events, to, looked_at });
+        }
         let Material { pool, keys } = &self.material;
         let found = read::read_of_workspaces(pool, keys, workspaces, after, end, limit).await?;
         let to = found.last().filter(|_| found.len() >= limit).map_or(end, |last| last.position);
         let looked_at = found.len();
-        Ok(Part { events: found.into_iter().filter_map(readable).collect(), to, looked_at })
+        Ok(Part { events: found.into_iter().filter_map(readable).map(Arc::new).collect(), to, looked_at })
     }
 
-    /// The frames of those events that the caller may see.
+    /// The frames of those events that the caller may see. `events` are those of the workspace, and of people, from the
+    /// first position to the second one. `past` is kept from one part of the log to the next one.
     pub(crate) async fn frames(
         &self,
         access: &ReadAccess,
         workspace_id: WorkspaceId,
-        after: i64,
+        (after, to): (i64, i64),
         events: &[&Recorded<Event>],
+        past: &mut Option<Past>,
     ) -> Result<Vec<EventFrame>, ChangesError> {
-        let messages = self.material.messages(events).await?;
+        let messages = self.material.messages(events, to, access.position()).await?;
         let channel_of = |message_id: MessageId| messages.get(&message_id).and_then(FoldedMessage::channel_id);
         let of_audiences = events.iter().filter_map(|event| Some((*event, audience(event, channel_of).ok()?))).collect::<Vec<_>>();
         if of_audiences.is_empty() {
             return Ok(Vec::new());
         }
         let audiences = of_audiences.iter().map(|(_, audience)| audience.clone()).collect::<Vec<Audience>>();
-        let mut past = access.past(workspace_id, after, &audiences).await?;
+        let earlier = past.take();
+        let past = past.insert(access.past(workspace_id, after, &audiences, earlier).await?);
         let seen = of_audiences.into_iter().filter(|(event, audience)| past.may_see(event.position, audience));
         let mut seen = seen.map(|(event, _)| event).collect::<Vec<_>>();
         let shown = access.shown();
         let gone = self.material.gone(&shown, &seen, &messages).await?;
         seen.retain(|event| !gone.contains(&message_of(event)));
-        self.material.make(&shown, workspace_id, &past, &seen, &messages).await
+        self.material.make(&shown, workspace_id, past, &seen, &messages).await
     }
 }

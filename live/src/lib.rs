@@ -13,6 +13,8 @@
 //! | `make` | the frame of an event |
 //! | `material` | reads the present contents of frames |
 //! | [`changes`] | a page of frames behind a cursor |
+//! | `tail` | the last events of the log |
+//! | [`error`] | why frames could not be made |
 //! | [`hub`] | the connections of a node, and the frames for them |
 //! | [`client`], [`ephemeral`], [`close`] | the frames of clients; frames without a position; close codes |
 //! | [`catalogue`] | the table of frames in docs/LIVE.md |
@@ -29,19 +31,22 @@ pub mod close;
 pub mod content;
 pub mod cursor;
 pub mod ephemeral;
+pub mod error;
 pub mod frame;
 pub mod hub;
 mod make;
 mod material;
 mod message;
+mod tail;
 pub mod typing;
 pub mod watches;
 
-pub use changes::{Changes, ChangesError, ChangesPage, Reset, ResetReason};
+pub use changes::{Changes, ChangesPage, Reset, ResetReason};
 pub use client::{ClientFrame, ClientFrames, Connected, DeviceState, FrameRefusal, NoClientFrames, RENEW_EVERY, Transport};
 pub use close::Close;
 pub use cursor::Cursor;
 pub use ephemeral::{EphemeralFrame, EphemeralKind, Recipients};
+pub use error::ChangesError;
 pub use frame::EventFrame;
 pub use hub::sent::Sent;
 pub use hub::stats::{Ending, Stats};

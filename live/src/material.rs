@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use stores::log::{Delivery, read};
 use tracing::error;
 
-use crate::changes::ChangesError;
+use crate::error::ChangesError;
 use crate::frame::EventFrame;
 use crate::make::{Known, Present, people};
 use crate::message::FoldedMessage;
@@ -42,11 +42,28 @@ impl Material {
         Ok(seen.iter().filter_map(|event| known.frame(event)).collect())
     }
 
-    /// The messages that the events are about, as they are now.
-    pub(crate) async fn messages(&self, events: &[&Recorded<Event>]) -> Result<HashMap<MessageId, FoldedMessage>, ChangesError> {
-        let streams = events.iter().map(|event| event.stream).filter(|stream| stream.aggregate == AggregateType::Message);
+    /// The messages that the events are about, as they are now: with the events up to `now`, and perhaps with later ones. In
+    /// `events`, an event of a message is followed by all later ones up to position `to`.
+    pub(crate) async fn messages(
+        &self,
+        events: &[&Recorded<Event>],
+        to: i64,
+        now: i64,
+    ) -> Result<HashMap<MessageId, FoldedMessage>, ChangesError> {
         let mut messages = HashMap::<MessageId, FoldedMessage>::new();
-        for event in self.streams(streams.collect()).await? {
+        let (mut earlier, mut known) = (BTreeSet::new(), BTreeSet::new());
+        for event in events.iter().filter(|event| event.stream.aggregate == AggregateType::Message) {
+            if event.sequence == 1 {
+                known.insert(event.stream);
+            } else if !known.contains(&event.stream) {
+                earlier.insert(event.stream);
+            }
+            if known.contains(&event.stream) {
+                messages.entry(event.stream.id.into()).or_default().apply(event);
+            }
+        }
+        let later = if now > to { self.streams(known, &format!(" AND sequence > 1 AND position > {to}")).await? } else { Vec::new() };
+        for event in later.into_iter().chain(self.streams(earlier, "").await?) {
             messages.entry(event.stream.id.into()).or_default().apply(&event);
         }
         Ok(messages)
@@ -77,7 +94,7 @@ impl Material {
     ) -> Result<HashMap<UserId, CustomStatus>, ChangesError> {
         let is_status = |event: &&&Recorded<Event>| matches!(event.event, Event::User(UserEvent::StatusChanged { .. }));
         let mut statuses = BTreeMap::<UserId, Option<CustomStatus>>::new();
-        for event in self.streams(seen.iter().filter(is_status).map(|event| event.stream).collect()).await? {
+        for event in self.streams(seen.iter().filter(is_status).map(|event| event.stream).collect(), "").await? {
             if let Event::User(UserEvent::StatusChanged { text, emoji, expires_at }) = event.event {
                 let (text, emoji) = (text.map(|text| text.to_string()), emoji.map(|emoji| emoji.to_string()));
                 statuses.insert(event.stream.id.into(), CustomStatus::now(text, emoji, expires_at));
@@ -87,11 +104,11 @@ impl Material {
         Ok(statuses.into_iter().filter(|(user_id, _)| !is_erased(user_id)).filter_map(|(id, status)| Some((id, status?))).collect())
     }
 
-    /// All events of these streams, which are of one type.
-    async fn streams(&self, streams: BTreeSet<StreamId>) -> Result<Vec<Recorded<Event>>, ChangesError> {
+    /// The events of these streams, which are of one type: all, or those that fulfil `and`.
+    async fn streams(&self, streams: BTreeSet<StreamId>, and: &str) -> Result<Vec<Recorded<Event>>, ChangesError> {
         let Some(first) = streams.first() else { return Ok(Vec::new()) };
         let ids = streams.iter().map(|stream| stream.id.to_string()).collect::<Vec<_>>().join(",");
-        let condition = format!("aggregate_type = '{}' AND aggregate_id = ANY ('{{{ids}}}')", first.aggregate.as_str());
+        let condition = format!("aggregate_type = '{}' AND aggregate_id = ANY ('{{{ids}}}'){and}", first.aggregate.as_str());
         let found = read::read_where(&self.pool, &self.keys, &condition).await?;
         Ok(found.into_iter().filter_map(|delivery| delivery.event.ok()).collect())
     }

@@ -67,7 +67,9 @@ impl FoldedMessage {
     pub(crate) fn shown(&self, message_id: MessageId, author: Option<&User>) -> Option<FrameMessage> {
         let posting = self.posting()?;
         let Person { user_id, username, display_name, avatar_url, is_erased } = person(posting.author, author);
-        let (is_deleted, is_text_gone) = (self.state.deleted, self.state.deleted || posting.erased);
+        // The events may have been read just before the author was erased.
+        let is_text_erased = posting.erased || is_erased;
+        let is_deleted = self.state.deleted;
         Some(FrameMessage {
             message_id: message_id.0,
             channel_id: posting.channel_id.0,
@@ -77,9 +79,9 @@ impl FoldedMessage {
             display_name,
             avatar_url,
             is_erased,
-            content: if is_text_gone { String::new() } else { posting.content.to_string() },
+            content: if is_deleted || is_text_erased { String::new() } else { posting.content.to_string() },
             message_type: posting.kind.as_str().into(),
-            formatted_content: formatted(posting, is_deleted),
+            formatted_content: formatted(posting, is_deleted, is_text_erased),
             thread_id: posting.thread_id.map(|id| id.0),
             is_pinned: self.pinned.is_some(),
             pinned_at: self.pinned.map(|(at, _)| at),
@@ -95,11 +97,11 @@ impl FoldedMessage {
 }
 
 /// The references in the text. Those of an erased text say that it was erased.
-fn formatted(posting: &Posting, is_deleted: bool) -> Option<Value> {
+fn formatted(posting: &Posting, is_deleted: bool, is_erased: bool) -> Option<Value> {
     if is_deleted {
         return None;
     }
-    if posting.erased {
+    if is_erased {
         return Some(json!({"erased": true}));
     }
     let formatted = &posting.formatted;

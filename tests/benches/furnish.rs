@@ -115,8 +115,10 @@ impl Furnished {
         for begin in (0..count).step_by(STREAMS_AT_ONCE) {
             let some = (begin..count.min(begin + STREAMS_AT_ONCE as u64)).map(|n| {
                 let sent_at = first + step * i32::try_from(n).expect("not that many");
+                // Channels that are filled in the same millisecond must not share messages.
                 let mut unique = [0; 10];
-                unique[2..].copy_from_slice(&n.to_be_bytes());
+                unique[..6].copy_from_slice(&self.channel_id.0.as_bytes()[10..]);
+                unique[6..].copy_from_slice(&u32::try_from(n).expect("not that many").to_be_bytes());
                 let id = MessageId::at(sent_at, unique);
                 (StreamId::message(id), Some(self.workspace_id), vec![self.posted(n, sent_at)])
             });

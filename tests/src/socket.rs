@@ -29,7 +29,7 @@ pub struct Socket {
     pub cursor: String,
 }
 
-/// The server refused the handshake with this status, and with this code of a problem.
+/// The server refused the handshake with this status, and with this code of a problem. Without an answer, the status is 0.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused(pub u16, pub String);
 
@@ -95,7 +95,8 @@ impl Socket {
                 let body = serde_json::from_slice::<Value>(&body).unwrap_or_default();
                 return Err(Refused(response.status().as_u16(), body["code"].as_str().unwrap_or_default().to_owned()));
             }
-            Err(error) => panic!("no answer to a handshake: {error}"),
+            // A server that has just stopped.
+            Err(error) => return Err(Refused(0, error.to_string())),
         };
         let mut socket = Self { stream, hello: Value::Null, closed: None, cursor: String::new() };
         if let Some(hello) = socket.next().await {

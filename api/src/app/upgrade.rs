@@ -25,7 +25,8 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 type Client = Framed<Connection, Codec>;
 
-/// Answers a request, and serves the connection until its end.
+/// Answers a request, and serves the connection until its end. What a WebSocket does not need is boxed: a connection has the
+/// memory for it as long as it is open.
 pub(super) async fn serve<S, B>(app: Rc<S>, request: Request, mut client: Client)
 where
     S: Service<Request>,
@@ -37,9 +38,9 @@ where
     let is_early = !client.is_read_buf_empty();
     let mut response = match app.call(request).await {
         Ok(response) => response.into(),
-        Err(error) => return answer(client, error.into()).await,
+        Err(error) => return Box::pin(answer(client, error.into())).await,
     };
-    let Some(serve) = taken(&mut response) else { return answer(client, response).await };
+    let Some(serve) = taken(&mut response) else { return Box::pin(answer(client, response)).await };
     if is_early {
         return;
     }

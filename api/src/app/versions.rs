@@ -51,12 +51,13 @@ impl Versions {
                     let (app, http1, this) = (app.clone(), http1.clone(), this.clone());
                     async move {
                         let (connection, protocol, peer) = this.acceptor.accept(stream, stopped(this.stopping.clone())).await?;
+                        // Boxed, so that a connection needs the memory of its own version only. The server holds this future
+                        // twice.
                         match protocol {
-                            // Boxed, so that a connection of HTTP/1.1 does not need the memory for it.
                             Protocol::Http2 => {
                                 Box::pin(http2::serve::<_, B>(connection, peer, app, this.rules, stopped(this.stopping))).await
                             }
-                            _ => http1.call((connection, protocol, peer)).await,
+                            _ => Box::pin(http1.call((connection, protocol, peer))).await,
                         }
                     }
                 }))

@@ -220,7 +220,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
         let _ = poll_fn(|cx| self.poll_flush(cx)).await;
         let connection = self.stream.get_mut();
         connection.shutdown().await?;
-        let mut rest = [0; 4096];
+        // On the heap: each connection has the memory of this function from its beginning.
+        let mut rest = vec![0; 4096];
         while connection.read < last && connection.read(&mut rest).await? > 0 {}
         Ok(())
     }

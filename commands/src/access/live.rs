@@ -15,7 +15,8 @@ use lru::LruCache;
 use stores::log::read;
 use uuid::Uuid;
 
-use super::past::{MEMBERSHIPS_MAX, OF_CHANNELS, PERSON, belongs, unreadable};
+use super::audience::belongs;
+use super::past::{MEMBERSHIPS_MAX, OF_CHANNELS, PERSON, unreadable};
 use super::{Audience, People};
 use crate::event_store::{EventStore, StoreError, Stored, Versioned};
 use crate::{CommandError, Commands};

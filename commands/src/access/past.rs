@@ -12,11 +12,12 @@ use std::sync::Arc;
 use cqrs_es::Aggregate;
 use domain::channel::Kind;
 use domain::ids::{ChannelId, UserId, WorkspaceId};
-use domain::permission::{Permission, Role};
-use domain::{Channel, ChannelEvent, Event, Recorded, Workspace, WorkspaceEvent};
+use domain::permission::Role;
+use domain::{Channel, ChannelEvent, Event, Recorded, StreamId, Workspace, WorkspaceEvent};
 use stores::log::{LogError, read};
 
-use super::ReadAccess;
+use super::audience::belongs;
+use super::{Audience, People, ReadAccess};
 use crate::event_store::StoreError;
 use crate::{CommandError, authorize};
 
@@ -31,61 +32,6 @@ pub(super) const OF_CHANNELS: &str = "event_type IN ('channel.member_joined', 'c
 const OF_WORKSPACES: &str = "event_type IN ('workspace.member_joined', 'workspace.member_role_changed', \
                              'workspace.member_permissions_changed', 'workspace.member_deactivated', 'workspace.member_reactivated')";
 
-/// The people who may see an event of a workspace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audience {
-    /// The people.
-    pub people: People,
-    /// The user who is removed by the event. It is the last event that they get.
-    pub removed: Option<UserId>,
-}
-
-/// People of a workspace. Every one of them is an active member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum People {
-    /// This user alone.
-    Only(UserId),
-    /// This user alone, if they may read the channel.
-    OnlyIn(UserId, ChannelId),
-    /// All.
-    Members,
-    /// Those with the permission.
-    With(Permission),
-    /// Those who may list the members, and see all of these people.
-    ListersOf(Vec<UserId>),
-    /// Those who see this person, who is an active member.
-    SeersOf(UserId),
-    /// Those who see this person, who is or was a member.
-    SeersOfFormer(UserId),
-    /// Those who may read the channel.
-    ReadersOf(ChannelId),
-}
-
-impl From<People> for Audience {
-    fn from(people: People) -> Self {
-        Self { people, removed: None }
-    }
-}
-
-impl People {
-    /// The channel that decides.
-    pub(super) fn channel(&self) -> Option<ChannelId> {
-        match self {
-            Self::ReadersOf(channel_id) | Self::OnlyIn(_, channel_id) => Some(*channel_id),
-            Self::Only(_) | Self::Members | Self::With(_) | Self::ListersOf(_) | Self::SeersOf(_) | Self::SeersOfFormer(_) => None,
-        }
-    }
-
-    /// The people whom the event is about. Not everybody sees them.
-    pub(super) fn persons(&self) -> &[UserId] {
-        match self {
-            Self::ListersOf(persons) => persons,
-            Self::SeersOf(person) | Self::SeersOfFormer(person) => std::slice::from_ref(person),
-            Self::Only(_) | Self::OnlyIn(..) | Self::Members | Self::With(_) | Self::ReadersOf(_) => &[],
-        }
-    }
-}
-
 /// The access of a user to a workspace, now and at positions behind the first one that was asked for.
 #[derive(Debug)]
 pub struct Past {
@@ -94,37 +40,106 @@ pub struct Past {
     /// The workspace now.
     workspace: Arc<Workspace>,
     channels: HashMap<ChannelId, Arc<Channel>>,
+    /// The user, and the people whom the audiences are about.
+    people: BTreeSet<UserId>,
     /// The channels that the user was ever in, if the user is or was a guest: there a guest sees people.
     sight: Vec<ChannelId>,
     /// The events that changed the access of members, oldest first.
     events: Vec<(i64, WorkspaceEvent)>,
     /// The memberships of channels since the first position: for each change its position, and whether the user is in.
     changes: HashMap<(ChannelId, UserId), Vec<(i64, bool)>>,
-    /// The access of members at the last position that was asked for, and how many of `events` are folded in.
-    then: (Workspace, usize),
+    /// The access of members at the last position that was asked for, and how many of `events` are folded in. `None` if the
+    /// workspace has had no event since the first position.
+    then: Option<(Workspace, usize)>,
 }
 
 impl ReadAccess {
     /// Returns the states that decide which of `audiences` the user belongs to: now, and at all positions behind `after`.
+    /// `earlier` has such states of the same workspace, for an earlier `after`. If nothing has happened since that changes
+    /// them, they are returned.
     ///
     /// # Errors
     /// The user is not a member of the workspace, or the store failed.
-    pub async fn past(&self, workspace_id: WorkspaceId, after: i64, audiences: &[Audience]) -> Result<Past, CommandError> {
+    pub async fn past(
+        &self,
+        workspace_id: WorkspaceId,
+        after: i64,
+        audiences: &[Audience],
+        earlier: Option<Past>,
+    ) -> Result<Past, CommandError> {
         let workspace = self.member_of(workspace_id).await?;
         let persons = audiences.iter().flat_map(|audience| audience.people.persons()).copied();
-        let people = persons.chain([self.user_id]).collect::<BTreeSet<_>>();
+        let mut people = persons.chain([self.user_id]).collect::<BTreeSet<_>>();
+        if let Some(earlier) = earlier {
+            if self.is_unchanged(&earlier, &workspace).await? && earlier.has(&people, audiences) {
+                return Ok(earlier);
+            }
+            people.extend(earlier.people);
+        }
+        let channels = audiences.iter().filter_map(|audience| audience.people.channel()).collect::<BTreeSet<_>>();
+        if !workspace.has_guest(self.user_id)
+            && let Some(same) = self.same_since(workspace_id, after, &channels).await?
+        {
+            return Ok(Past { people, ..same });
+        }
         let events = self.workspace_past(workspace_id, &people).await?;
         let was_guest = events.iter().any(|(_, event)| makes_guest(event, self.user_id));
         let sight = if was_guest { self.channels_ever(workspace_id).await? } else { Vec::new() };
-        let channels = audiences.iter().filter_map(|audience| audience.people.channel()).chain(sight.iter().copied());
-        let channels = channels.collect::<BTreeSet<_>>().into_iter().map(|id| id.0).collect::<Vec<_>>();
+        let channels = channels.into_iter().chain(sight.iter().copied()).collect::<BTreeSet<_>>();
+        let channels = channels.into_iter().map(|id| id.0).collect::<Vec<_>>();
         let channels = self.store.load_all::<Channel>(&channels).await?;
         let channels = channels.into_iter().map(|(id, channel)| (id.into(), channel.state)).collect();
         // The memberships are read after the channels, so they lack no event that the channels have.
-        let people = if was_guest { people } else { BTreeSet::from([self.user_id]) };
-        let changes = self.memberships(workspace_id, &people, after).await?;
-        let then = (Workspace::default(), 0);
-        Ok(Past { user_id: self.user_id, workspace_id, workspace, channels, sight, events, changes, then })
+        let mine = BTreeSet::from([self.user_id]);
+        let changes = self.memberships(workspace_id, if was_guest { &people } else { &mine }, after).await?;
+        let then = Some((Workspace::default(), 0));
+        Ok(Past { user_id: self.user_id, workspace_id, workspace, channels, people, sight, events, changes, then })
+    }
+
+    /// The states that decide, if the workspace and these channels have had no event behind `after`: then they have been the
+    /// same ever since. This is what most clients that come back ask for, and it costs no query. The user is no guest.
+    async fn same_since(
+        &self,
+        workspace_id: WorkspaceId,
+        after: i64,
+        channels: &BTreeSet<ChannelId>,
+    ) -> Result<Option<Past>, CommandError> {
+        let workspace = self.store.load::<Workspace>(workspace_id.0).await?;
+        if self.store.position_of(StreamId::workspace(workspace_id), workspace.version).await? > after {
+            return Ok(None);
+        }
+        // Loaded again, because the caller's may be older.
+        let workspace = workspace.state;
+        authorize::sees_workspace(&workspace, self.user_id)?;
+        let ids = channels.iter().map(|id| id.0).collect::<Vec<_>>();
+        let mut same = HashMap::with_capacity(ids.len());
+        for (id, channel) in self.store.load_all::<Channel>(&ids).await? {
+            if self.store.position_of(StreamId::channel(id), channel.version).await? > after {
+                return Ok(None);
+            }
+            same.insert(ChannelId::from(id), channel.state);
+        }
+        Ok((!workspace.has_guest(self.user_id)).then(|| Past {
+            user_id: self.user_id,
+            workspace_id,
+            workspace,
+            channels: same,
+            people: BTreeSet::new(),
+            sight: Vec::new(),
+            events: Vec::new(),
+            changes: HashMap::new(),
+            then: None,
+        }))
+    }
+
+    /// Whether the workspace and the channels of `past` have no later events than it has. All that decides is in these.
+    async fn is_unchanged(&self, past: &Past, workspace: &Arc<Workspace>) -> Result<bool, CommandError> {
+        if !Arc::ptr_eq(&past.workspace, workspace) {
+            return Ok(false);
+        }
+        let channels = past.channels.keys().map(|id| id.0).collect::<Vec<_>>();
+        let now = self.store.load_all::<Channel>(&channels).await?;
+        Ok(now.iter().all(|(id, now)| past.channel((*id).into()).is_some_and(|then| std::ptr::eq(then, now.state.as_ref()))))
     }
 
     async fn workspace_past(
@@ -208,6 +223,12 @@ impl Past {
         self.channels.get(&channel_id).map(AsRef::as_ref)
     }
 
+    /// Whether these people and audiences were asked for.
+    fn has(&self, people: &BTreeSet<UserId>, audiences: &[Audience]) -> bool {
+        let mut channels = audiences.iter().filter_map(|audience| audience.people.channel());
+        people.is_subset(&self.people) && channels.all(|channel_id| self.channels.contains_key(&channel_id))
+    }
+
     /// Whether the user may read the channel now.
     #[must_use]
     pub fn reads(&self, channel_id: ChannelId) -> bool {
@@ -230,7 +251,7 @@ impl Past {
     }
 
     fn saw(&mut self, position: i64, people: &People) -> bool {
-        let (mut then, mut folded) = std::mem::take(&mut self.then);
+        let Some((mut then, mut folded)) = self.then.take() else { return self.sees_now(people) };
         if folded > 0 && self.events.get(folded - 1).is_some_and(|(at, _)| *at > position) {
             (then, folded) = (Workspace::default(), 0);
         }
@@ -239,7 +260,7 @@ impl Past {
             folded += 1;
         }
         let saw = self.belongs(&then, |channel_id, user_id| self.was_in(position, channel_id, user_id), people);
-        self.then = (then, folded);
+        self.then = Some((then, folded));
         saw
     }
 
@@ -263,37 +284,6 @@ impl Past {
     fn kind_of(&self, channel_id: ChannelId) -> Option<Kind> {
         let creation = self.channels.get(&channel_id)?.creation.as_ref()?;
         (creation.workspace_id == self.workspace_id).then_some(creation.kind)
-    }
-}
-
-/// Whether a user belongs to the people, at one moment. This is the only rule: for pages, for resumed connections, and for
-/// live ones. `channel` returns the kind of a channel of the workspace, and whether the user is in it. `shares_a_channel`
-/// says whether the user, a guest, is in a channel with somebody.
-pub(super) fn belongs(
-    me: UserId,
-    workspace: &Workspace,
-    channel: impl Fn(ChannelId) -> Option<(Kind, bool)>,
-    shares_a_channel: impl Fn(UserId) -> bool,
-    people: &People,
-) -> bool {
-    if workspace.active_member(me).is_none() {
-        return false;
-    }
-    let reads = |channel_id: ChannelId| {
-        channel(channel_id).is_some_and(|(kind, is_in)| authorize::sees_one(workspace, me, kind == Kind::Public, is_in))
-    };
-    let sees = |person: UserId| person == me || !workspace.has_guest(me) || shares_a_channel(person);
-    match people {
-        People::Only(user_id) => *user_id == me,
-        People::Members => true,
-        People::With(permission) => workspace.allows(me, *permission),
-        People::ListersOf(persons) => {
-            persons.iter().all(|person| *person == me || (workspace.allows(me, Permission::MemberList) && sees(*person)))
-        }
-        People::SeersOf(person) => workspace.active_member(*person).is_some() && sees(*person),
-        People::SeersOfFormer(person) => workspace.members.contains_key(person) && sees(*person),
-        People::OnlyIn(user_id, channel_id) => *user_id == me && reads(*channel_id),
-        People::ReadersOf(channel_id) => reads(*channel_id),
     }
 }
 

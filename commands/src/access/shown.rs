@@ -1,6 +1,6 @@
 //! The parts of events that frames show: people, and messages that are still there.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -52,13 +52,17 @@ impl Shown {
     /// # Errors
     /// The store failed.
     pub async fn gone_among(&self, messages: &[(MessageId, ChannelId, DateTime<Utc>)]) -> Result<HashSet<MessageId>, CommandError> {
-        let (mut reader, now) = (Reader::new(&self.store), Utc::now());
-        let mut gone = HashSet::new();
+        let now = Utc::now();
+        let mut months = BTreeMap::<RetentionId, Vec<MessageId>>::new();
         for (message_id, channel_id, sent_at) in messages {
             if now - *sent_at >= TimeDelta::hours(REMOVED_AFTER_HOURS) {
-                let removed = reader.retention(RetentionId::of(*channel_id, *sent_at)).await?;
-                gone.extend(removed.gone.contains_key(message_id).then_some(*message_id));
+                months.entry(RetentionId::of(*channel_id, *sent_at)).or_default().push(*message_id);
             }
+        }
+        let (mut reader, mut gone) = (Reader::new(&self.store), HashSet::new());
+        for (month, messages) in months {
+            let removed = reader.retention(month).await?;
+            gone.extend(messages.into_iter().filter(|message_id| removed.gone.contains_key(message_id)));
         }
         Ok(gone)
     }

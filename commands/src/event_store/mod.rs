@@ -17,6 +17,7 @@
 //! | `last_writes` | the position of each user's last write, so that users read their own writes |
 //! | `load`, `cache`, `snapshot`, `stored` | folding a stream into an aggregate; the list of the aggregates |
 //! | `versions` | the versions of streams in the database |
+//! | `streams`, `positions` | questions about the events of one stream; where they stand in the log |
 //! | `freshness` | how a reader catches up with the end of the log |
 //! | `seal` | the stored form of an event, with sealed personal data |
 //! | `node` | the list of running processes, and the event formats that all of them can read |
@@ -34,6 +35,7 @@ mod load;
 mod memory;
 pub mod names;
 mod node;
+mod positions;
 mod prepared;
 mod recover;
 pub mod request;
@@ -72,6 +74,7 @@ use freshness::Freshness;
 use idempotency::Fingerprints;
 use last_writes::LastWrites;
 use node::Node;
+use positions::Positions;
 
 /// A handle of the store. Clones share everything.
 #[derive(Clone)]
@@ -86,6 +89,7 @@ pub struct EventStore {
     head: watch::Receiver<i64>,
     clock: Clock,
     loads: Arc<AtomicU64>,
+    positions: Arc<Positions>,
 }
 
 impl EventStore {
@@ -122,7 +126,7 @@ impl EventStore {
         let caches = Arc::new(Caches::default());
         let (writer, head, last_writes) = Writer::start(pool.clone(), Arc::clone(&caches), keys.clone(), clock).await?;
         let freshness = Freshness::start(pool.clone(), writer.clone(), head.clone());
-        Ok(Self { pool, keys, node, writer, freshness, caches, last_writes, head, clock, loads: Arc::default() })
+        Ok(Self { pool, keys, node, writer, freshness, caches, last_writes, head, clock, loads: Arc::default(), positions: Arc::default() })
     }
 
     /// Appends all events of the request or none, and returns the outcome. A dropped future does not cancel the

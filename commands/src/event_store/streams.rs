@@ -7,6 +7,15 @@ use uuid::Uuid;
 use super::{EventStore, StoreError};
 
 impl EventStore {
+    /// Returns the position of the event with this place in its stream: the last one that is folded into an aggregate at
+    /// that version. It is 0 at version 0.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or there is no such event.
+    pub(crate) async fn position_of(&self, stream: StreamId, version: i64) -> Result<i64, StoreError> {
+        self.positions.of(&self.pool, stream, version).await
+    }
+
     /// Whether the stream has events after a position, except those of some types.
     ///
     /// # Errors

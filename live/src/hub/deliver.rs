@@ -15,8 +15,8 @@ use super::Inner;
 use super::registry::Registry;
 use super::sent::Sent;
 use crate::audience::audience;
-use crate::changes::ChangesError;
 use crate::close::Close;
+use crate::error::ChangesError;
 use crate::make::Present;
 use crate::material::{message_of, readable};
 use crate::message::FoldedMessage;
@@ -71,10 +71,11 @@ impl Deliverer {
     /// A store failed. The events up to the registry's position were given.
     pub(super) async fn deliver(&mut self, events: Vec<Delivery>) -> Result<(), ChangesError> {
         let last = events.last().map(|last| last.position).filter(|_| !self.inner.registry().is_empty());
-        let events = events.into_iter().map(|delivery| (delivery.position, readable(delivery))).collect::<Vec<_>>();
-        let (known_to, messages) = tokio::join!(self.known_to(last), self.messages(&events));
-        let mut messages = messages?;
-        self.known_to = known_to?;
+        let events = events.into_iter().map(|delivery| (delivery.position, readable(delivery).map(Arc::new))).collect::<Vec<_>>();
+        // Before any of them is given: a connection that opens meanwhile may have to read it from there.
+        events.iter().for_each(|(position, event)| self.inner.changes.tail().push(*position, event.clone()));
+        self.known_to = self.known_to(last).await?;
+        let mut messages = self.messages(&events).await?;
         for (position, event) in &events {
             match event {
                 Some(event) => self.give(event, &mut messages).await?,
@@ -97,13 +98,14 @@ impl Deliverer {
     }
 
     /// The messages of workspaces with connected people, as they are now.
-    async fn messages(&self, events: &[(i64, Option<Recorded<Event>>)]) -> Result<Messages, ChangesError> {
+    async fn messages(&self, events: &[(i64, Option<Arc<Recorded<Event>>>)]) -> Result<Messages, ChangesError> {
+        let Some(to) = events.last().map(|(position, _)| *position) else { return Ok(Messages::new()) };
         let events = {
             let registry = self.inner.registry();
             let is_wanted = |event: &&Recorded<Event>| event.workspace_id.is_some_and(|id| registry.has_people_of(id));
-            events.iter().filter_map(|(_, event)| event.as_ref()).filter(is_wanted).collect::<Vec<_>>()
+            events.iter().filter_map(|(_, event)| event.as_deref()).filter(is_wanted).collect::<Vec<_>>()
         };
-        self.inner.changes.material().messages(&events).await
+        self.inner.changes.material().messages(&events, to, self.known_to).await
     }
 
     async fn give(&mut self, event: &Recorded<Event>, messages: &mut Messages) -> Result<(), ChangesError> {
@@ -148,7 +150,7 @@ impl Deliverer {
         self.known_to = self.known_to(Some(event.position)).await?;
         if message_of(event).is_some_and(|message_id| !messages.contains_key(&message_id)) {
             // Somebody of this workspace has just connected.
-            messages.extend(self.inner.changes.material().messages(&[event]).await?);
+            messages.extend(self.inner.changes.material().messages(&[event], event.position, self.known_to).await?);
         }
         let channel_of = |message_id: MessageId| messages.get(&message_id).and_then(FoldedMessage::channel_id);
         let Ok(audience) = audience(event, channel_of) else { return Ok(true) };

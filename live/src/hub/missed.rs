@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use commands::{CommandError, Commands, ReadAccess};
+use commands::{CommandError, Commands, Past, ReadAccess};
 use domain::ids::{ChannelId, WorkspaceId};
 use domain::{AggregateType, Channel, Event, Recorded, Workspace};
 
 use super::sent::Sent;
-use crate::changes::{Changes, ChangesError};
+use crate::changes::Changes;
+use crate::error::ChangesError;
 use crate::frame::EventFrame;
 use crate::make::Present;
 
@@ -17,11 +18,11 @@ const FIRST_EVENTS: usize = 200;
 const PART_EVENTS_MIN: usize = 20;
 const PART_EVENTS_MAX: usize = 2_000;
 
-/// A part with more bytes than this is followed by a shorter one: a part waits in memory while its client reads slowly.
-const PART_BYTES: usize = 256 * 1024;
+/// A part should have about this many bytes: it waits in memory while its client reads slowly.
+const PART_BYTES: usize = 512 * 1024;
 
 /// A part ends with the frame that reaches this many bytes. The events behind it are read again.
-const PART_BYTES_MAX: usize = 4 * PART_BYTES;
+const PART_BYTES_MAX: usize = 2 * PART_BYTES;
 
 /// Reads the missed events, part by part.
 pub(super) struct Missed {
@@ -33,6 +34,8 @@ pub(super) struct Missed {
     former: BTreeSet<WorkspaceId>,
     /// The frames of removals from workspaces that the user is out of.
     removals: BTreeMap<i64, EventFrame>,
+    /// The states that decided what of a workspace was shown in the last part.
+    pasts: HashMap<WorkspaceId, Past>,
     /// The events of the next part.
     read: usize,
     reached: i64,
@@ -42,8 +45,8 @@ pub(super) struct Missed {
 impl Missed {
     /// Reads the events behind `after`, up to `end`.
     pub(super) fn new(changes: Changes, commands: Commands, access: ReadAccess, after: i64, end: i64) -> Self {
-        let (workspaces, former, removals) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        Self { changes, commands, access, workspaces, former, removals, read: FIRST_EVENTS, reached: after, end }
+        let (workspaces, former, removals, pasts) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new(), HashMap::new());
+        Self { changes, commands, access, workspaces, former, removals, pasts, read: FIRST_EVENTS, reached: after, end }
     }
 
     /// Reads on, up to `end`.
@@ -69,10 +72,7 @@ impl Missed {
     /// # Errors
     /// The user is suspended, or a store failed.
     pub(super) async fn part(&mut self, workspaces: Vec<WorkspaceId>) -> Result<Vec<Arc<Sent>>, ChangesError> {
-        self.access = self.access.recent().await?;
-        if self.access.position() < self.end {
-            self.access = self.access.renewed().await?;
-        }
+        self.access = self.access.renewed().await?;
         for workspace_id in workspaces {
             self.sort(workspace_id).await?;
         }
@@ -80,13 +80,17 @@ impl Missed {
         let part = self.changes.part(&now, self.reached, self.end, self.read).await?;
         let mut frames = BTreeMap::new();
         for workspace_id in now {
-            let is_here = |event: &&Recorded<Event>| {
+            let is_here = |event: &&Arc<Recorded<Event>>| {
                 let is_of_person = event.stream.aggregate == AggregateType::User;
                 event.workspace_id == Some(workspace_id) || (is_of_person && !frames.contains_key(&event.position))
             };
-            let here = part.events.iter().filter(is_here).collect::<Vec<_>>();
-            match self.changes.frames(&self.access, workspace_id, self.reached, &here).await {
-                Ok(found) => frames.extend(found.into_iter().map(|frame| (frame.position(), frame))),
+            let here = part.events.iter().filter(is_here).map(AsRef::as_ref).collect::<Vec<_>>();
+            let mut past = self.pasts.remove(&workspace_id);
+            match self.changes.frames(&self.access, workspace_id, (self.reached, part.to), &here, &mut past).await {
+                Ok(found) => {
+                    frames.extend(found.into_iter().map(|frame| (frame.position(), frame)));
+                    self.pasts.extend(past.map(|past| (workspace_id, past)));
+                }
                 // The user was removed meanwhile.
                 Err(ChangesError::Commands(CommandError::Refused(_))) => self.leave(workspace_id).await?,
                 Err(error) => return Err(error),
@@ -105,8 +109,8 @@ impl Missed {
             sent.push(frame);
         }
         self.removals.retain(|position, _| *position > self.reached);
-        let next = if bytes > PART_BYTES { self.read / 4 } else { self.read * 4 };
-        self.read = next.clamp(PART_EVENTS_MIN, PART_EVENTS_MAX);
+        let fitting = self.read.saturating_mul(PART_BYTES) / bytes.max(1);
+        self.read = fitting.min(self.read * 4).clamp(PART_EVENTS_MIN, PART_EVENTS_MAX);
         Ok(sent)
     }
 

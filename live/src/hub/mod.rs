@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `registry` | the connected users, and the position up to which the connections have the events |
 //! | `outbox` | the frames that wait for one connection |
+//! | `follow` | reads the log, and notices if it cannot be read |
 //! | `deliver` | from an event to the queues of its readers |
 //! | `missed` | reads the events that a connection missed from the log |
 //! | [`subscription`] | the frames of one connection, in order |
@@ -14,6 +15,7 @@
 //! Its queue gets the events behind it. Earlier events are read from the log.
 
 mod deliver;
+mod follow;
 mod missed;
 mod outbox;
 mod registry;
@@ -27,22 +29,18 @@ use std::time::Duration;
 
 use commands::{CommandError, Commands};
 use domain::ids::{UserId, WorkspaceId};
-use stores::error::chain;
-use stores::feed::{Consumer, Feed, Sources};
-use stores::log::LogError;
-use stores::retry::{self, Pauses};
+use stores::feed::Sources;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
-use crate::changes::{Changes, ChangesError};
+use crate::changes::Changes;
 use crate::client::Connected;
 use crate::close::Close;
 use crate::cursor::Cursor;
 use crate::ephemeral::{EphemeralFrame, Recipients};
+use crate::error::ChangesError;
 
-use deliver::{Deliverer, TOGETHER};
 use missed::Missed;
 use outbox::Outbox;
 pub use registry::Bounds;
@@ -52,9 +50,6 @@ use stats::Stats;
 use subscription::Subscription;
 
 pub use outbox::Next;
-
-/// How long the log may be unreadable before the connections are closed: another node may be able to read it.
-const LOST_AFTER: Duration = Duration::from_secs(15);
 
 /// The most frames for the readers of channels that wait. Further ones are dropped: they have no position.
 const FOR_READERS_MAX: usize = 4_096;
@@ -269,60 +264,6 @@ impl Hub {
         self.close_all(Close::ServerDrains);
     }
 
-    async fn keep_following(&self, sources: &Sources) {
-        let (mut pauses, mut fails_since) = (Pauses::of(retry::PROJECTOR), None);
-        loop {
-            let (began, mut follows_since) = (Instant::now(), None);
-            let Err(error) = self.follow(sources, &mut pauses, &mut fails_since, &mut follows_since).await else { return };
-            if follows_since.is_some_and(|at: Instant| at.elapsed() > LOST_AFTER) {
-                // It worked in between, but nothing happened in the log.
-                fails_since = None;
-            }
-            // A database that does not answer at all fails an attempt only after some seconds. They count, too.
-            let failed_at = if follows_since.is_some() { Instant::now() } else { began };
-            let since = *fails_since.get_or_insert(failed_at);
-            let is_of_later_release = matches!(&error, FollowError::Log(LogError::OfLaterRelease { .. }));
-            let (error, delay) = (chain(&error), pauses.failed());
-            warn!(error, delay_ms = delay.as_millis(), "live connections get no events; the server tries again after a pause");
-            if is_of_later_release || since.elapsed() > LOST_AFTER {
-                self.inner.registry().lost();
-                self.close_all(Close::FeedLost);
-            }
-            sleep(delay).await;
-        }
-    }
-
-    /// Follows the log until a failure. `follows_since` is set once the end of the log is known, and `fails_since` is
-    /// cleared whenever events were given.
-    async fn follow(
-        &self,
-        sources: &Sources,
-        pauses: &mut Pauses,
-        fails_since: &mut Option<Instant>,
-        follows_since: &mut Option<Instant>,
-    ) -> Result<(), FollowError> {
-        let head = self.inner.commands.store().catch_up().await.map_err(CommandError::from)?;
-        *follows_since = Some(Instant::now());
-        let mut position = {
-            let mut registry = self.inner.registry();
-            let position = registry.position().unwrap_or(head);
-            registry.reached(position);
-            position
-        };
-        let mut deliverer = Deliverer::new(self.inner.clone(), position);
-        let mut feed = Feed::open(sources.clone(), Consumer::Nameless);
-        loop {
-            let mut events = feed.next(position).await?;
-            while !events.is_empty() {
-                let rest = events.split_off(events.len().min(TOGETHER));
-                position = events.last().map_or(position, |last| last.position);
-                deliverer.deliver(std::mem::replace(&mut events, rest)).await?;
-            }
-            pauses.worked();
-            *fails_since = None;
-        }
-    }
-
     /// Gives frames to the readers of channels, one after the other.
     async fn send_to_readers(&self, mut receiver: mpsc::Receiver<ForReaders>) {
         while let Some(ForReaders { channel_id, but, frame }) = receiver.recv().await {
@@ -345,15 +286,4 @@ impl Hub {
         }
         error!("no frames without a position are given any more");
     }
-}
-
-/// Why the log is not followed.
-#[derive(Debug, thiserror::Error)]
-enum FollowError {
-    #[error(transparent)]
-    Commands(#[from] CommandError),
-    #[error(transparent)]
-    Log(#[from] LogError),
-    #[error(transparent)]
-    Changes(#[from] ChangesError),
 }

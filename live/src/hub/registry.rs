@@ -1,6 +1,6 @@
 //! The users that are connected to this node.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Waker;
@@ -63,6 +63,30 @@ struct Person {
     workspaces: BTreeSet<WorkspaceId>,
 }
 
+/// The sessions that have ended lately.
+#[derive(Debug, Default)]
+struct Ended {
+    sessions: HashSet<SessionId>,
+    /// The same, the first that ended first.
+    in_order: VecDeque<(Instant, SessionId)>,
+}
+
+impl Ended {
+    fn add(&mut self, session_id: SessionId) {
+        let now = Instant::now();
+        while let Some((_, old)) = self.in_order.pop_front_if(|(at, _)| now - *at > ENDED_KEPT) {
+            self.sessions.remove(&old);
+        }
+        if self.sessions.insert(session_id) {
+            self.in_order.push_back((now, session_id));
+        }
+    }
+
+    fn has(&self, session_id: SessionId) -> bool {
+        self.sessions.contains(&session_id)
+    }
+}
+
 /// The connections of this node, and the position that they have reached.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
@@ -74,7 +98,7 @@ pub(super) struct Registry {
     /// The number of connected people of each workspace.
     workspaces: HashMap<WorkspaceId, usize>,
     /// Sessions that have just ended. A request may have looked up its session before.
-    ended: VecDeque<(Instant, SessionId)>,
+    ended: Ended,
     is_draining: bool,
 }
 
@@ -98,7 +122,7 @@ impl Registry {
         if self.is_draining {
             return Err(Refusal::Draining);
         }
-        if self.ended.iter().any(|(_, session_id)| *session_id == one.connected.session_id) {
+        if self.ended.has(one.connected.session_id) {
             return Err(Refusal::SessionEnded);
         }
         if self.connections.len() >= bounds.all {
@@ -216,11 +240,9 @@ impl Registry {
 
     /// Ends the connections of a user: those of one session, or all.
     pub(super) fn end(&mut self, user_id: UserId, session: Option<SessionId>, close: Close) -> Vec<Waker> {
-        let now = Instant::now();
-        while self.ended.front().is_some_and(|(at, _)| now - *at > ENDED_KEPT) {
-            self.ended.pop_front();
+        if let Some(session_id) = session {
+            self.ended.add(session_id);
         }
-        self.ended.extend(session.map(|session_id| (now, session_id)));
         let Some(person) = self.people.get(&user_id) else { return Vec::new() };
         let concerned = person.connections.iter().filter(|one| session.is_none_or(|session_id| one.connected.session_id == session_id));
         concerned.filter_map(|one| one.outbox.end(close)).collect()

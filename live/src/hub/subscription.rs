@@ -15,9 +15,9 @@ use super::outbox::Next;
 use super::registry::Subscriber;
 use super::sent::Sent;
 use super::stats::Ending;
-use crate::changes::ChangesError;
 use crate::client::Connected;
 use crate::close::Close;
+use crate::error::ChangesError;
 
 /// The reader of the missed events, and its next part.
 type Part = (Missed, Result<Vec<Arc<Sent>>, ChangesError>);

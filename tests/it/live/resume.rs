@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::{join, join_all};
 use serde_json::json;
+use sqlx::query;
 use tests::answer::Answer;
-use tests::{Socket, Team, TestApp};
+use tests::{Socket, Team, TestApp, eventually};
 use uuid::Uuid;
 
 use super::{names, pages, second, second_with, small, texts};
@@ -152,4 +153,24 @@ async fn a_cursor_of_a_node_that_is_ahead_is_no_reset() {
         let next = team.post(&team.owner, team.general, "next").await.position();
         assert_eq!(texts(&socket.events_to(next).await), ["next"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_hangs_without_an_error_ends_the_connections_and_their_clients_miss_nothing() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let mut socket = team.member.socket().await;
+    let pool = app.database.pool(1).await;
+    let mut hanging = pool.begin().await.expect("a transaction");
+    query("LOCK TABLE events IN ACCESS EXCLUSIVE MODE").execute(&mut *hanging).await.expect("the lock");
+    let (code, _) = socket.end().await;
+    assert_eq!(code, Some(4003));
+    hanging.rollback().await.expect("the end of the lock");
+    let last = team.post(&team.owner, team.general, "after it").await.position();
+    eventually("the server takes connections again", async || {
+        let Ok(mut back) = Socket::open(&team.member, &format!("?after={}", socket.cursor)).await else { return false };
+        assert_eq!(texts(&back.events_to(last).await), ["after it"]);
+        true
+    })
+    .await;
 }
