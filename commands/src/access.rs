@@ -26,7 +26,7 @@ use domain::workspace::Hold;
 use domain::{Channel, Context, StreamId, User, Workspace};
 use uuid::Uuid;
 
-use crate::authorize::AccessRefusal;
+use crate::access_refusal::AccessRefusal;
 use crate::event_store::{Claim, ClaimKind, EventStore, Stored};
 use crate::messages::{gone, related_aggregates};
 use crate::reader::Reader;

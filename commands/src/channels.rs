@@ -9,7 +9,7 @@ use domain::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal, Context, Str
 use tracing::instrument;
 use uuid::Uuid;
 
-use crate::authorize::AccessRefusal;
+use crate::access_refusal::AccessRefusal;
 use crate::event_store::{Claim, ClaimChange, ClaimKind, names};
 use crate::execute::{ChangedRow, Decision, Draft, taken};
 use crate::reader::Reader;

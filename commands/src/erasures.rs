@@ -15,7 +15,8 @@ use domain::workspace::Subject;
 use domain::{Context, StreamId, User, UserCommand, UserRefusal, Workspace, WorkspaceRefusal};
 use tracing::instrument;
 
-use crate::authorize::{self, AccessRefusal};
+use crate::access_refusal::AccessRefusal;
+use crate::authorize;
 use crate::event_store::names;
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;

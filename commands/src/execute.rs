@@ -13,7 +13,7 @@ use stores::retry;
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::authorize::AccessRefusal;
+use crate::access_refusal::AccessRefusal;
 use crate::event_store::{Append, Claim, ClaimChange, ClaimKind, Outcome, StreamWrite};
 use crate::reader::Reader;
 use crate::{Appended, CommandError, CommandRequest, Commands, Taken};

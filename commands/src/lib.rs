@@ -7,6 +7,7 @@
 //! `authorize` → the domain's `decide` → the event store.
 
 mod access;
+mod access_refusal;
 mod audits;
 mod authorize;
 mod channels;
@@ -29,7 +30,7 @@ use domain::Context;
 use uuid::Uuid;
 
 pub use access::{Audience, Judgement, ListedChannel, LiveAccess, Moment, Past, People, Reach, ReadAccess, Shown, Sight};
-pub use authorize::AccessRefusal;
+pub use access_refusal::AccessRefusal;
 pub use erasures::ErasureCandidates;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};
 pub use messages::{Posted, PostedMessage};

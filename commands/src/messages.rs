@@ -9,7 +9,7 @@ use domain::retention::RetentionAction;
 use domain::{Context, Message, MessageCommand, StreamId, User};
 use tracing::instrument;
 
-use crate::authorize::AccessRefusal;
+use crate::access_refusal::AccessRefusal;
 use crate::execute::{ChangedRow, Decision, Draft};
 use crate::reader::Reader;
 use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, authorize};

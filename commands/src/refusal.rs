@@ -6,7 +6,7 @@ use domain::{
     WorkspaceRefusal,
 };
 
-use crate::authorize::AccessRefusal;
+use crate::access_refusal::AccessRefusal;
 use crate::event_store::ClaimKind;
 
 /// Why a command is refused. [`Refusal`] has what all refusals share.

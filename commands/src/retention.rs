@@ -8,7 +8,7 @@ use domain::{Context, RetentionEvent, StreamId};
 use sqlx::query_scalar;
 use tracing::instrument;
 
-use crate::authorize::AccessRefusal;
+use crate::access_refusal::AccessRefusal;
 use crate::event_store::EventStore;
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
