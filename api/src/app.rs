@@ -192,7 +192,7 @@ impl App {
         let refused = RefusedSignIns::new(commands.clone(), settings.master_key.clone());
         let sign_ins = SignIns::new(commands.clone(), credentials.clone(), passwords.clone(), sessions.clone(), refused, guesses);
         let (nats, nats_link) = nats_client(&settings).await?;
-        let changes = Changes::new(pool.clone(), keys.clone(), arrival.log_id, settings.changes_behind_max);
+        let changes = Changes::new(pool.clone(), keys.clone(), arrival.log_id, settings.changes_behind_max, settings.live_tail_events);
         let hub = Hub::new(changes.clone(), commands.clone(), settings.live_bounds());
         let limits = Limits::new(settings.rate_limits.clone(), stores.redis.clone(), keys.clone(), read_models.clone());
         let of_signals = parts_of_signals(&commands, &hub, &stores, &limits);

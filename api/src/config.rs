@@ -119,6 +119,8 @@ pub struct Settings {
     pub live_connections_per_address_max: usize,
     /// The most bytes that wait for one live connection.
     pub live_queue_bytes: usize,
+    /// The last events of the log that are kept in memory for clients that come back.
+    pub live_tail_events: u32,
     /// The most frames of a client in a second.
     pub live_frames_per_second_max: u32,
     /// The time over which live connections are asked to come back elsewhere when the server stops.
@@ -217,6 +219,7 @@ impl Settings {
             live_connections_per_person_max: values.number("live_connections_per_person_max", 1..=100_000),
             live_connections_per_address_max: values.number("live_connections_per_address_max", 0..=1_000_000),
             live_queue_bytes: values.number("live_queue_bytes", 16_384..=1 << 30),
+            live_tail_events: values.number("live_tail_events", 0..=100_000),
             live_frames_per_second_max: values.number("live_frames_per_second_max", 1..=10_000),
             live_drain: Duration::from_secs(values.number("live_drain_seconds", 0..=3600)),
             retention_at: values.time_of_day("retention_at"),

@@ -91,9 +91,10 @@ pub(crate) struct Part {
 
 impl Changes {
     /// Reads through this pool. `behind_max` is the most events of a workspace that a client may have missed.
+    /// If this process has a hub, it keeps the last `tail_events` events of the log in memory.
     #[must_use]
-    pub fn new(pool: PgPool, keys: Keyring, log_id: LogId, behind_max: u32) -> Self {
-        Self { material: Material { pool, keys }, tail: Tail::default(), log_id, behind_max }
+    pub fn new(pool: PgPool, keys: Keyring, log_id: LogId, behind_max: u32, tail_events: u32) -> Self {
+        Self { material: Material { pool, keys }, tail: Tail::of(tail_events), log_id, behind_max }
     }
 
     /// The identifier of the log.

@@ -10,16 +10,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::ids::WorkspaceId;
 use domain::{AggregateType, Event, MessageEvent, Recorded};
 
-/// The most events that are kept, and about the most bytes.
-pub(crate) const EVENTS_MAX: i64 = 2_000;
+/// About the most bytes that are kept.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The bytes of an event without its text, about.
 const EVENT_BYTES: usize = 1024;
 
 /// The last events of the log. Clones share everything.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tail(Arc<Mutex<Kept>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Tail {
+    kept: Arc<Mutex<Kept>>,
+    events_max: i64,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -48,8 +50,18 @@ pub(crate) struct Found {
 }
 
 impl Tail {
+    /// A tail of at most this many events.
+    pub(crate) fn of(events_max: u32) -> Self {
+        Self { kept: Arc::default(), events_max: events_max.into() }
+    }
+
+    /// The most events that are kept.
+    pub(crate) fn events_max(&self) -> i64 {
+        self.events_max
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The position of the last event that is kept.
@@ -66,7 +78,7 @@ impl Tail {
         kept.last = position;
         kept.bytes += bytes_of(event.as_deref());
         kept.events.push_back(event);
-        while kept.count() > EVENTS_MAX || kept.bytes > BYTES_MAX {
+        while kept.count() > self.events_max || kept.bytes > BYTES_MAX {
             let Some(first) = kept.events.pop_front() else { break };
             kept.bytes -= bytes_of(first.as_deref());
         }
@@ -128,7 +140,7 @@ mod tests {
 
     #[test]
     fn events_of_the_workspaces_and_of_people_are_found_up_to_the_end() {
-        let tail = Tail::default();
+        let tail = Tail::of(2_000);
         for (position, workspace) in [(5, Some(1)), (6, Some(2)), (7, None), (8, Some(1)), (9, Some(1))] {
             tail.push(position, event(position, workspace));
         }
@@ -140,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_not_kept_is_not_answered() {
-        let tail = Tail::default();
+        let tail = Tail::of(2_000);
         assert_eq!(read(&tail, 3, 9, 10), None);
         tail.push(5, event(5, Some(1)));
         assert_eq!(read(&tail, 3, 5, 10), None);
@@ -152,8 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn a_tail_of_no_events_answers_nothing_but_that_nothing_is_behind_its_end() {
+        let tail = Tail::of(0);
+        tail.push(5, event(5, Some(1)));
+        assert_eq!(read(&tail, 4, 5, 10), None);
+        assert_eq!(read(&tail, 5, 5, 10), Some((vec![], 5)));
+    }
+
+    #[test]
     fn only_the_last_events_are_kept() {
-        let tail = Tail::default();
+        let tail = Tail::of(2_000);
         (1..=5_000).for_each(|position| tail.push(position, event(position, Some(1))));
         assert_eq!(read(&tail, 2_999, 5_000, 10), None);
         assert_eq!(read(&tail, 3_000, 5_000, 1), Some((vec![3_001], 3_001)));

@@ -171,6 +171,12 @@ const SETTINGS: &[Setting] = &[
         "the most bytes that wait for one live connection; a client that is slower is closed with 4001, and comes back with its cursor: \
             16384 to 1073741824",
     ),
+    optional(
+        "live_tail_events",
+        "2000",
+        "the last events of the log that the server keeps in memory, at most about 8 MB: clients that come back and have missed only some of \
+            these cost no reading of the log: 0 to 100000",
+    ),
     optional("live_frames_per_second_max", "20", "the most frames that a client may send on a live connection in a second: 1 to 10000"),
     optional(
         "live_drain_seconds",

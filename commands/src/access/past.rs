@@ -42,6 +42,8 @@ pub struct Past {
     channels: HashMap<ChannelId, Arc<Channel>>,
     /// The user, and the people whom the audiences are about.
     people: BTreeSet<UserId>,
+    /// Whether the user is or was a guest.
+    was_guest: bool,
     /// The channels that the user was ever in, if the user is or was a guest: there a guest sees people.
     sight: Vec<ChannelId>,
     /// The events that changed the access of members, oldest first.
@@ -71,7 +73,8 @@ impl ReadAccess {
         let persons = audiences.iter().flat_map(|audience| audience.people.persons()).copied();
         let mut people = persons.chain([self.user_id]).collect::<BTreeSet<_>>();
         if let Some(earlier) = earlier {
-            if self.is_unchanged(&earlier, &workspace).await? && earlier.has(&people, audiences) {
+            // A guest may have come to a channel that is not among those of `earlier`, and sees people there.
+            if !earlier.was_guest && earlier.has(&people, audiences) && self.is_unchanged(&earlier, &workspace).await? {
                 return Ok(earlier);
             }
             people.extend(earlier.people);
@@ -93,7 +96,7 @@ impl ReadAccess {
         let mine = BTreeSet::from([self.user_id]);
         let changes = self.memberships(workspace_id, if was_guest { &people } else { &mine }, after).await?;
         let then = Some((Workspace::default(), 0));
-        Ok(Past { user_id: self.user_id, workspace_id, workspace, channels, people, sight, events, changes, then })
+        Ok(Past { user_id: self.user_id, workspace_id, workspace, channels, people, was_guest, sight, events, changes, then })
     }
 
     /// The states that decide, if the workspace and these channels have had no event behind `after`: then they have been the
@@ -125,6 +128,7 @@ impl ReadAccess {
             workspace,
             channels: same,
             people: BTreeSet::new(),
+            was_guest: false,
             sight: Vec::new(),
             events: Vec::new(),
             changes: HashMap::new(),

@@ -16,7 +16,6 @@ use super::deliver::{Deliverer, TOGETHER};
 use crate::close::Close;
 use crate::error::ChangesError;
 use crate::material::readable;
-use crate::tail;
 
 /// How long the log may be unreadable before the connections are closed: another node may be able to read it.
 const LOST_AFTER: Duration = Duration::from_secs(15);
@@ -114,7 +113,7 @@ impl Hub {
         if tail.last() == position {
             return Ok(());
         }
-        let after = (position - tail::EVENTS_MAX).max(0);
+        let after = (position - tail.events_max()).max(0);
         let last = read::read(&sources.pool, &sources.keys, after, usize::try_from(position - after).unwrap_or_default()).await?;
         last.into_iter().for_each(|delivery| tail.push(delivery.position, readable(delivery).map(Arc::new)));
         Ok(())

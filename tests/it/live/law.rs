@@ -54,7 +54,8 @@ impl World {
     async fn create() -> Self {
         let quick = [("BACKSCROLL_LIVE_FRAMES_PER_SECOND_MAX", "10000")];
         let first = TestApp::start_with(&quick).await;
-        let second = super::second_with(&first, &quick).await;
+        // What a client missed comes from memory at the first server, and from the log at the second one.
+        let second = super::second_with(&first, &[&quick[..], &[("BACKSCROLL_LIVE_TAIL_EVENTS", "0")]].concat()).await;
         let team = Team::found(&first).await;
         let mut people = vec![team.owner.clone(), team.member.clone(), team.guest.clone()];
         for name in ["ida", "jon"] {
