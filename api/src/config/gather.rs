@@ -12,7 +12,8 @@ const PREFIX: &str = "BACKSCROLL_";
 /// The end of the name of a variable, or of a key of the settings file, that names a file with a secret.
 const FILE: &str = "_file";
 /// Variables that other parts of this project read: the command line, and `scripts/`.
-const OF_OTHERS: [&str; 4] = ["BACKSCROLL_CONFIG", "BACKSCROLL_RUN", "BACKSCROLL_POSTGRES_ADMIN_URL", "BACKSCROLL_COMMIT"];
+const OF_OTHERS: [&str; 5] =
+    ["BACKSCROLL_CONFIG", "BACKSCROLL_RUN", "BACKSCROLL_DATA_IN_MEMORY", "BACKSCROLL_POSTGRES_ADMIN_URL", "BACKSCROLL_COMMIT"];
 
 /// The environment of this process, and the path and the text of the settings file.
 pub(super) struct Sources {

@@ -23,7 +23,9 @@ fn analyzed(folder: &Path, unit: &str, verb: &[&str]) -> (bool, String) {
     let path = path.display().to_string();
     let ended = tool(folder, "systemd-analyze", &[verb, &[path.as_str()]].concat(), &[]);
     let said = [ended.stdout, ended.stderr].concat();
-    (ended.status.success(), String::from_utf8_lossy(&said).into_owned())
+    // The script says so if systemd's programs are not there yet.
+    let said = String::from_utf8_lossy(&said).lines().filter(|line| !line.starts_with("fetching ")).collect::<Vec<_>>().join("\n");
+    (ended.status.success(), said)
 }
 
 #[test]
