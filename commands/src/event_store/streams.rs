@@ -1,4 +1,4 @@
-//! Questions about the events of one stream that no aggregate's state answers.
+//! Questions about the log, and about the events of one stream, that no aggregate's state answers.
 
 use domain::StreamId;
 use sqlx::query_scalar;
@@ -14,6 +14,14 @@ impl EventStore {
     /// The database cannot be reached, or there is no such event.
     pub(crate) async fn position_of(&self, stream: StreamId, version: i64) -> Result<i64, StoreError> {
         self.positions.of(&self.pool, stream, version).await
+    }
+
+    /// Returns the position of the last event. This process need not know the events up to there.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn end_of_log(&self) -> Result<i64, StoreError> {
+        Ok(stores::log::head(&self.pool).await?)
     }
 
     /// Whether the stream has events after a position, except those of some types.

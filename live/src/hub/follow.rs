@@ -62,7 +62,8 @@ impl Hub {
         fails_since: &mut Option<Instant>,
         follows_since: &mut Option<Instant>,
     ) -> Result<(), FollowError> {
-        let head = self.look_at_log().await?;
+        let head = timeout(LOOK_MAX, self.inner.commands.store().catch_up()).await;
+        let head = head.map_err(|_| FollowError::Hangs)?.map_err(CommandError::from)?;
         *follows_since = Some(Instant::now());
         let mut position = {
             let mut registry = self.inner.registry();
@@ -97,14 +98,9 @@ impl Hub {
     async fn watch_log(&self) -> Result<(), FollowError> {
         loop {
             sleep(LOOK_EVERY).await;
-            self.look_at_log().await?;
+            let looked = timeout(LOOK_MAX, self.inner.commands.store().end_of_log()).await;
+            looked.map_err(|_| FollowError::Hangs)?.map_err(CommandError::from)?;
         }
-    }
-
-    /// The end of the log, if the database says it in time.
-    async fn look_at_log(&self) -> Result<i64, FollowError> {
-        let looked = timeout(LOOK_MAX, self.inner.commands.store().catch_up()).await;
-        Ok(looked.map_err(|_| FollowError::Hangs)?.map_err(CommandError::from)?)
     }
 
     /// Reads the last events up to a position, unless they are there already.
