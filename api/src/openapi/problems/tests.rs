@@ -16,7 +16,7 @@ const SOURCES: [&str; 9] = [
     "api/src/limit",
     "api/src/app",
     "commands/src/refusal.rs",
-    "commands/src/authorize.rs",
+    "commands/src/access_refusal.rs",
 ];
 /// Texts in these sources that look like codes and are none: events and permissions in examples, and a field of the log.
 const NO_CODES: [&str; 6] = ["actor.id", "channel.create_public", "inner.at", "inner.size", "message.post", "message.react"];
